@@ -1,0 +1,119 @@
+package message
+
+import (
+	"encoding/json"
+	"time"
+
+	"chronik/protocol/kerror"
+)
+
+// CommandKind names a metadata command; the body types are in package metadata's commands.go.
+type CommandKind string
+
+// The metadata commands. Each is decided by the leader of `__meta`, on whichever node it was asked: the metadata actor
+// forwards it there over the peer link.
+const (
+	CmdCreateTopics     CommandKind = "create-topics"
+	CmdDeleteTopics     CommandKind = "delete-topics"
+	CmdCreatePartitions CommandKind = "create-partitions"
+	CmdAlterConfigs     CommandKind = "alter-configs"
+	CmdAllocateProducer CommandKind = "allocate-producers"
+	CmdUpdateNode       CommandKind = "update-node"
+)
+
+// MetaCommand asks for a change of the cluster's metadata. Body is the JSON form of the command's type, so that it can
+// cross nodes. With ValidateOnly nothing is proposed. The answer comes when the change is applied on the asker's node.
+type MetaCommand struct {
+	ReplyTo
+	Kind         CommandKind
+	Body         json.RawMessage
+	ValidateOnly bool
+	Deadline     time.Time
+}
+
+// MetaCommandReply answers MetaCommand. Reason is for the command as a whole (NOT_CONTROLLER, REQUEST_TIMED_OUT, …);
+// results of its parts are in Body.
+type MetaCommandReply struct {
+	Answered
+	Reason  kerror.Code
+	Message string
+	Body    json.RawMessage
+}
+
+// The bodies.
+type (
+	// CreateTopics creates topics; each succeeds or fails by itself.
+	CreateTopics struct{ Topics []CreateTopic }
+	// CreateTopic is one topic. Partitions and ReplicationFactor -1: the defaults. Assignments by partition index.
+	CreateTopic struct {
+		Name              string
+		Partitions        int32
+		ReplicationFactor int16
+		Assignments       map[int32][]int32
+		Configs           map[string]string
+		Internal          bool
+	}
+	// TopicResult is the outcome for one topic.
+	TopicResult struct {
+		Name              string
+		ID                [16]byte
+		Code              kerror.Code
+		Message           string
+		Partitions        int32
+		ReplicationFactor int16
+	}
+	// TopicResults answers CreateTopics, DeleteTopics and CreatePartitions.
+	TopicResults struct{ Topics []TopicResult }
+	// DeleteTopics deletes by name or, when Name is empty, by id.
+	DeleteTopics struct{ Topics []TopicName }
+	// TopicName names a topic by name or id.
+	TopicName struct {
+		Name string
+		ID   [16]byte
+	}
+	// CreatePartitions grows topics.
+	CreatePartitions struct{ Topics []GrowTopic }
+	// GrowTopic is one topic's new partition count; Assignments are for the new partitions only.
+	GrowTopic struct {
+		Name        string
+		Count       int32
+		Assignments [][]int32
+	}
+	// AlterConfigs changes configs incrementally.
+	AlterConfigs struct{ Resources []AlterResource }
+	// AlterResource is one resource: Type 2 topic, 4 broker (Kafka's numbers). Replace: everything not set is removed.
+	AlterResource struct {
+		Type    int8
+		Name    string
+		Replace bool
+		Ops     []AlterConfig
+	}
+	// AlterConfig is one change: Op 0 set, 1 delete, 2 append, 3 subtract (Kafka's numbers).
+	AlterConfig struct {
+		Key   string
+		Value *string
+		Op    int8
+	}
+	// AlterResult is the outcome for one resource.
+	AlterResult struct {
+		Type    int8
+		Name    string
+		Code    kerror.Code
+		Message string
+	}
+	// AlterResults answers AlterConfigs.
+	AlterResults struct{ Resources []AlterResult }
+	// AllocateProducers asks for a block of producer ids.
+	AllocateProducers struct{ Count int32 }
+	// ProducerBlock answers AllocateProducers.
+	ProducerBlock struct {
+		First int64
+		Count int32
+	}
+)
+
+// DescribeMetaQuorum asks the metadata actor for the `__meta` quorum (answered by the leader only, else NOT_LEADER_OR_FOLLOWER).
+type DescribeMetaQuorum struct{ ReplyTo }
+
+// ImagePublished tells the broker actor that a new metadata image was applied and published.
+type ImagePublished struct{ Created, Deleted []string }

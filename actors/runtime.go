@@ -1,0 +1,42 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"chronik/actors/cluster"
+	"chronik/actors/env"
+	"chronik/protocol/config"
+)
+
+// Kind is a class of actors; it decides dispatcher, mailbox and supervision.
+type Kind int
+
+// The kinds. Pool kinds never block in Receive; blocking kinds have a goroutine of their own.
+const (
+	KindBroker Kind = iota // pool; a panic is a bug: process stops
+	KindReplica
+	KindMetadata
+	KindGroup
+	KindConnection // pool; a panic closes that connection
+	KindPeerLink
+	KindWAL           // blocking: writes and syncs; any error ends the process
+	KindSegmentWriter // blocking
+	KindSegmentReader // blocking; several
+)
+
+// Runtime makes Props for a kind: production (NewRuntime) or simulation (actortest). Actors spawn children only with it.
+type Runtime struct {
+	System *actor.ActorSystem
+	Props  func(k Kind, produce func() actor.Actor) *actor.Props
+}
+
+// Node is what every actor of a broker is handed at birth.
+type Node struct {
+	Env     *env.Env
+	Runtime *Runtime
+	View    *cluster.View
+	// Config returns the node's current effective broker configuration; an immutable value behind an atomic pointer.
+	Config func() *config.Broker
+	// DataDir is the data directory's path inside Env.FS.
+	DataDir string
+}
