@@ -1,11 +1,13 @@
 package actors
 
 import (
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors/cluster"
 	"chronik/actors/env"
 	"chronik/protocol/config"
+	"chronik/wal"
 )
 
 // Kind is a class of actors; it decides dispatcher, mailbox and supervision.
@@ -39,4 +41,12 @@ type Node struct {
 	Config func() *config.Broker
 	// DataDir is the data directory's path inside Env.FS.
 	DataDir string
+	// Self is this directory's registration number; 0 until the node is registered.
+	Self func() wal.ReplicaID
+	// WAL, SegmentWriter and SegmentReader are the node's disk actors.
+	WAL, SegmentWriter, SegmentReader *actor.PID
+	// Link returns the actor of the link to a peer, nil when there is none.
+	Link func(wal.ReplicaID) *actor.PID
+	// Metrics is this node's own set, so that two nodes can live in one process.
+	Metrics *metrics.Set
 }
