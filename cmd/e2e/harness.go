@@ -252,3 +252,31 @@ func Run(t testing.TB, timeout time.Duration, in string, program string, args ..
 	}
 	return out.String(), err
 }
+
+// Node is a running chronik-server.
+type Node struct {
+	*Process
+	ID   int
+	Addr string // Kafka address, localhost:port
+	Dir  string // data directory
+	Args []string
+	Env  []string
+}
+
+// StartStandalone runs a standalone broker on free ports and a fresh directory, and waits until it is ready.
+func StartStandalone(t testing.TB, flags ...string) *Node {
+	t.Helper()
+	ports := freePorts(t, 2)
+	dir := filepath.Join(t.TempDir(), "data")
+	n := &Node{ID: 1, Addr: fmt.Sprintf("localhost:%d", ports[0]), Dir: dir,
+		Args: append([]string{"--kafka-port", fmt.Sprint(ports[0]), "--metrics-port", fmt.Sprint(ports[1]), "--data-dir", dir}, flags...)}
+	n.Restart(t)
+	return n
+}
+
+// Restart starts the node (again) with its own arguments and waits until it listens.
+func (n *Node) Restart(t testing.TB) {
+	t.Helper()
+	n.Process = Start(t, fmt.Sprintf("chronik-%d", n.ID), t.TempDir(), n.Env, Binary(t), n.Args...)
+	n.WaitLine(t, `Kafka clients: `, 20*time.Second)
+}

@@ -32,7 +32,7 @@ var tools = map[string]string{
 	"kafka-console-producer":    "org.apache.kafka.tools.ConsoleProducer",
 	"kafka-console-consumer":    "org.apache.kafka.tools.consumer.ConsoleConsumer",
 	"kafka-consumer-groups":     "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-	"kafka-configs":             "org.apache.kafka.tools.ConfigCommand",
+	"kafka-configs":             "kafka.admin.ConfigCommand",
 	"kafka-get-offsets":         "org.apache.kafka.tools.GetOffsetShell",
 	"kafka-delete-records":      "org.apache.kafka.tools.DeleteRecordsCommand",
 	"kafka-log-dirs":            "org.apache.kafka.tools.LogDirsCommand",
@@ -51,7 +51,7 @@ func javaArgs(t testing.TB, tool string, args []string) []string {
 	if !ok {
 		t.Fatalf("unknown tool %s", tool)
 	}
-	base := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", classpath(t), main}
+	base := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", classpath(t), main}
 	return append(base, args...)
 }
 
