@@ -274,9 +274,17 @@ func StartStandalone(t testing.TB, flags ...string) *Node {
 	return n
 }
 
+// readyLine is what a node prints once Kafka clients can connect.
+const readyLine = `Kafka clients: `
+
 // Restart starts the node (again) with its own arguments and waits until it listens.
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
+	n.launch(t)
+	n.WaitLine(t, readyLine, 30*time.Second)
+}
+
+func (n *Node) launch(t testing.TB) {
+	t.Helper()
 	n.Process = Start(t, fmt.Sprintf("chronik-%d", n.ID), t.TempDir(), n.Env, Binary(t), n.Args...)
-	n.WaitLine(t, `Kafka clients: `, 20*time.Second)
 }
