@@ -290,4 +290,3 @@ func walk(v reflect.Value, path string, visit func(string, reflect.Value)) {
 		}
 	}
 }
-
