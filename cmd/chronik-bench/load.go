@@ -213,7 +213,8 @@ func readAnswers(conn net.Conn, sent <-chan time.Time, credit <-chan struct{}, f
 		<-credit
 		// correlation id, topics(1), name, partitions(1), index, error code
 		nameLen := int(binary.BigEndian.Uint16(buf[8:]))
-		if code := int16(binary.BigEndian.Uint16(buf[10+nameLen+4+4:])); code != 0 {
+		if code := int16(binary.BigEndian.Uint16(buf[10+nameLen+4+4:])); code != 0 && (code != 6 || now.After(from)) {
+			// A leader that was elected a moment ago may still refuse while the run warms up.
 			return fmt.Errorf("the broker answered error code %d", code)
 		}
 		if now.After(from) && now.Before(until) {
