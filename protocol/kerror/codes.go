@@ -9,7 +9,8 @@ const (
 	UnknownTopicOrPartition                Code = 3   // UNKNOWN_TOPIC_OR_PARTITION
 	InvalidFetchSize                       Code = 4   // INVALID_FETCH_SIZE
 	LeaderNotAvailable                     Code = 5   // LEADER_NOT_AVAILABLE
-	NotLeaderForPartition                  Code = 6   // NOT_LEADER_FOR_PARTITION
+	NotLeaderOrFollower                    Code = 6   // NOT_LEADER_OR_FOLLOWER
+	NotLeaderForPartition                  Code = 6   // NOT_LEADER_OR_FOLLOWER, by its name before Kafka 2.6
 	RequestTimedOut                        Code = 7   // REQUEST_TIMED_OUT
 	BrokerNotAvailable                     Code = 8   // BROKER_NOT_AVAILABLE
 	ReplicaNotAvailable                    Code = 9   // REPLICA_NOT_AVAILABLE
