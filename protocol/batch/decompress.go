@@ -84,7 +84,7 @@ func openStream(codec Codec, src []byte, limit int64) (*stream, error) {
 func (s *stream) close() {
 	s.source.Reset(nil)
 	s.reader, s.whole = nil, nil
-	s.blocks = snappyBlocks{block: s.blocks.block}
+	s.blocks = snappyBlocks{block: s.blocks.block[:0]}
 	if cap(s.buffer) > smallZstd+64<<10 {
 		s.buffer = nil
 	}
@@ -134,8 +134,12 @@ func (s *stream) openZstd(src []byte, limit int64) error {
 		}
 		s.zstd = d
 	}
+	window := h.WindowSize
+	if h.SingleSegment {
+		window = h.FrameContentSize
+	}
 	small := h.HasFCS && h.FrameContentSize <= smallZstd
-	if small || h.WindowSize > maxWindow {
+	if small || window > maxWindow {
 		out, err := s.zstd.DecodeAll(src, s.buffer[:0])
 		s.buffer, s.whole = out, out
 		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) || int64(len(out)) > limit {
