@@ -44,9 +44,11 @@ type stream struct {
 	source bytes.Reader
 	gzip   *gzip.Reader
 	lz4    *lz4.Reader
-	zstd   *zstd.Decoder
+	zstd   *zstd.Decoder // streams
 	blocks snappyBlocks
-	buffer []byte // owns whole
+
+	zstdWhole *zstd.Decoder // decompresses in one piece
+	buffer    []byte        // what it writes into
 }
 
 // streams has one pool per codec, so that a stream carries one decompressor only.
@@ -126,6 +128,16 @@ func (s *stream) openZstd(src []byte, limit int64) error {
 	if h.HasFCS && h.FrameContentSize > uint64(limit) {
 		return errTooMuch
 	}
+	window := h.WindowSize
+	if h.SingleSegment {
+		window = h.FrameContentSize
+	}
+	if h.HasFCS && h.FrameContentSize <= smallZstd {
+		return s.wholeZstd(src, int(h.FrameContentSize))
+	}
+	if window > maxWindow {
+		return s.wideZstd(src, &h)
+	}
 	if s.zstd == nil {
 		// Concurrency 1 decodes in the caller's goroutine.
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxInMemory))
@@ -134,21 +146,46 @@ func (s *stream) openZstd(src []byte, limit int64) error {
 		}
 		s.zstd = d
 	}
-	window := h.WindowSize
-	if h.SingleSegment {
-		window = h.FrameContentSize
-	}
-	small := h.HasFCS && h.FrameContentSize <= smallZstd
-	if small || window > maxWindow {
-		out, err := s.zstd.DecodeAll(src, s.buffer[:0])
-		s.buffer, s.whole = out, out
-		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) || int64(len(out)) > limit {
-			return errTooMuch
-		}
-		return err
-	}
 	s.reader = s.zstd
 	return s.zstd.Reset(&s.source)
+}
+
+// wideZstd decompresses in one piece, which takes the memory of what comes out, what would need a wide window in a
+// stream: producers at the highest levels claim windows of up to 128 MiB for small batches.
+func (s *stream) wideZstd(src []byte, h *zstd.Header) error {
+	if h.WindowSize > MaxDecompressed || h.HasFCS && h.FrameContentSize > maxInMemory {
+		return errTooMuch
+	}
+	if h.HasFCS {
+		return s.wholeZstd(src, int(h.FrameContentSize))
+	}
+	guess := min(smallZstd+32*len(src), maxInMemory)
+	err := s.wholeZstd(src, guess)
+	if err == errTooMuch && guess < maxInMemory {
+		err = s.wholeZstd(src, maxInMemory)
+	}
+	return err
+}
+
+// wholeZstd decompresses src, which may come to at most size bytes.
+func (s *stream) wholeZstd(src []byte, size int) error {
+	if s.zstdWhole == nil {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(MaxDecompressed), zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return err
+		}
+		s.zstdWhole = d
+	}
+	if cap(s.buffer) < size || s.buffer == nil {
+		s.buffer = make([]byte, 0, max(size, 4<<10))
+	}
+	out, err := s.zstdWhole.DecodeAll(src, s.buffer[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return errTooMuch
+	}
+	s.whole = out
+	return err
 }
 
 // xerial is the framing that Java clients put around snappy blocks: magic, version, lowest compatible version, then

@@ -157,7 +157,7 @@ func headerRules(h *Header, o *Options) *Error {
 // recordCheck collects what is wrong with single records; the batch is read to its end all the same.
 type recordCheck struct {
 	o          *Options
-	h          *Header
+	appendTime bool // the batch claims the broker's time
 	total      int
 	timestamps bool
 	found      []RecordError
@@ -170,7 +170,7 @@ func records(raw []byte, h *Header, o *Options) (kafka.Timestamp, *Error) {
 		return 0, damaged(err, o)
 	}
 	defer c.close()
-	check := recordCheck{o: o, h: h}
+	check := recordCheck{o: o, appendTime: h.LogAppendTime()}
 	newest := kafka.NoTimestamp
 	for i := int32(0); i < h.RecordCount; i++ {
 		r, ok := c.record()
@@ -181,7 +181,7 @@ func records(raw []byte, h *Header, o *Options) (kafka.Timestamp, *Error) {
 			return 0, refuse(kerror.InvalidRecord, "Record %d of the batch has offset delta %d; deltas must count from 0 in topic partition %s", i, r.offsetDelta, o.Partition)
 		}
 		timestamp := h.BaseTimestamp + kafka.Timestamp(r.timestampDelta)
-		if h.LogAppendTime() {
+		if check.appendTime {
 			timestamp = h.MaxTimestamp
 		}
 		check.record(i, &r, timestamp)
@@ -212,7 +212,7 @@ func (c *recordCheck) record(index int32, r *rawRecord, timestamp kafka.Timestam
 		if !c.timely(timestamp) {
 			c.add(index, true, c.rangeText(index, timestamp))
 		}
-	case c.h.LogAppendTime():
+	case c.appendTime:
 		c.add(index, true, "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.")
 	}
 }
