@@ -203,7 +203,7 @@ var requestSchemas = []requestSchema{
 		}},
 		{name: "TimeoutMs", in: versionRange{0, latest}, kind: kindInt32},
 	}},
-	{key: 22, name: "InitProducerId", valid: versionRange{0, 7}, flexible: versionRange{2, latest}, fields: []schemaField{
+	{key: 22, name: "InitProducerId", valid: versionRange{0, 6}, flexible: versionRange{2, latest}, fields: []schemaField{
 		{name: "TransactionalId", in: versionRange{0, latest}, nullable: versionRange{0, latest}, kind: kindString},
 		{name: "TransactionTimeoutMs", in: versionRange{0, latest}, kind: kindInt32},
 		{name: "ProducerId", in: versionRange{3, latest}, kind: kindInt64},

@@ -49,7 +49,7 @@ func ParseHeader(payload []byte) (h Header, body []byte, err error) {
 // that the layout table and kmsg disagree; the caller treats it like a malformed frame.
 func Decode(key, version int16, body []byte) (kmsg.Request, error) {
 	req := kmsg.RequestForKey(key)
-	if req == nil || version > req.MaxVersion() {
+	if req == nil || version < 0 || version > req.MaxVersion() {
 		return nil, fmt.Errorf("%w: %s version %d", ErrUnsupportedVersion, Name(key), version)
 	}
 	req.SetVersion(version)

@@ -90,6 +90,10 @@ func buildLayout(fields []schemaField, version int16, flexible bool) *layout {
 	for i := range fields {
 		f := &fields[i]
 		l.memory += memoryOf(f) // all versions share one Go struct
+		if flexible && f.tagged.end > 0 && !f.in.has(version) {
+			// Kafka skips a tag of another version; the decoder reads it all the same, so it is checked as that.
+			l.tags = append(l.tags, tagStep{f.tag, buildStep(f, f.tagged.from, true)})
+		}
 		if !f.in.has(version) {
 			continue
 		}

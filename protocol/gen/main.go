@@ -26,6 +26,7 @@ type schema struct {
 	Listeners        []string `json:"listeners"`
 	ValidVersions    string   `json:"validVersions"`
 	FlexibleVersions string   `json:"flexibleVersions"`
+	Unstable         bool     `json:"latestVersionUnstable"`
 	Fields           []field  `json:"fields"`
 	CommonStructs    []struct {
 		Name   string  `json:"name"`
@@ -149,8 +150,8 @@ func emitSchema(b *bytes.Buffer, s schema) error {
 	for _, c := range s.CommonStructs {
 		common[c.Name] = c.Fields
 	}
-	valid, err := versions(s.ValidVersions)
-	if err != nil {
+	valid, err := stableVersions(s)
+	if err != nil || valid == "versionRange{}" {
 		return err
 	}
 	flexible, err := versions(s.FlexibleVersions)
@@ -163,6 +164,23 @@ func emitSchema(b *bytes.Buffer, s schema) error {
 	}
 	b.WriteString("},\n")
 	return nil
+}
+
+// stableVersions leaves out a latest version that Kafka itself keeps from clients because it may still change.
+func stableVersions(s schema) (string, error) {
+	valid := s.ValidVersions
+	if s.Unstable {
+		oldest, newest, ok := strings.Cut(valid, "-")
+		if !ok {
+			return "versionRange{}", nil // the only version there is
+		}
+		n, err := strconv.Atoi(newest)
+		if err != nil {
+			return "", fmt.Errorf("version range %q", valid)
+		}
+		valid = fmt.Sprintf("%s-%d", oldest, n-1)
+	}
+	return versions(valid)
 }
 
 func emitFields(b *bytes.Buffer, fields []field, common map[string][]field) error {
