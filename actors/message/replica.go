@@ -52,6 +52,21 @@ type Fetch struct {
 	Follower         bool // the consumer may read from a follower (KIP-392)
 }
 
+// ReadBarrier asks the leader's replica to confirm, by a round of heartbeats to a quorum (Raft ReadIndex, never a
+// lease), that it still leads in LeaderEpoch: what is applied then is at least as new as every acknowledgement given
+// before the barrier was asked for. Coordinators send one per burst before they answer from their memory.
+type ReadBarrier struct {
+	ReplyTo
+	LeaderEpoch kafka.LeaderEpoch
+}
+
+// ReadBarrierReply answers ReadBarrier: NONE once everything up to the confirmed commit index is applied, else
+// NOT_LEADER_OR_FOLLOWER.
+type ReadBarrierReply struct {
+	Answered
+	Reason kerror.Code
+}
+
 // CancelFetch withdraws a parked Fetch of this asker and token; no answer is sent for it any more.
 type CancelFetch struct{ ReplyTo }
 
