@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// What can be wrong with a batch's records, in Kafka's words.
+// What can be wrong with a batch's records.
 var (
-	errPremature = errors.New("Incorrect declared batch size, premature EOF reached")
-	errRemaining = errors.New("Incorrect declared batch size, records still remaining in file")
-	errStructure = errors.New("Found invalid record structure")
-	errHeaders   = errors.New("Found invalid number of record headers")
-	errSize      = errors.New("Invalid record size: it differs from the size of what the record holds")
+	errPremature = errors.New("incorrect declared batch size, premature EOF reached")
+	errRemaining = errors.New("incorrect declared batch size, records still remaining in file")
+	errStructure = errors.New("found invalid record structure")
+	errHeaders   = errors.New("found invalid number of record headers")
+	errSize      = errors.New("invalid record size: it differs from the size of what the record holds")
 	errTooMuch   = errors.New("the batch is too large when decompressed")
 )
 

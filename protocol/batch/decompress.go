@@ -32,7 +32,7 @@ func decompressError(err error) error {
 	if errors.Is(err, errTooMuch) {
 		return errTooMuch
 	}
-	return fmt.Errorf("Failed to decompress record stream: %w", err)
+	return fmt.Errorf("failed to decompress the records: %w", err)
 }
 
 // stream is an open decompressor with its buffers. It comes from a pool, which has no influence on results.
@@ -57,7 +57,7 @@ var streams [Zstd + 1]sync.Pool
 // openStream begins to decompress src. Both errTooMuch and format errors may show up later as well.
 func openStream(codec Codec, src []byte, limit int64) (*stream, error) {
 	if !codec.Valid() || codec == Uncompressed {
-		return nil, fmt.Errorf("Unknown compression type id: %d", int8(codec))
+		return nil, fmt.Errorf("unknown compression type id: %d", int8(codec))
 	}
 	s, _ := streams[codec].Get().(*stream)
 	if s == nil {

@@ -22,6 +22,8 @@ type Options struct {
 	TimestampAfterMaxMs  int64
 	// MaxBytes is max.message.bytes: of the whole batch, as sent and as stored. 0 means no limit.
 	MaxBytes int32
+	// SegmentBytes is segment.bytes: a batch must fit into one segment. 0 means no limit.
+	SegmentBytes int64
 	// Compression is compression.type; KeepCodec for "producer".
 	Compression Codec
 	// KeysRequired is set for compacted topics: a record without a key is refused.
@@ -33,7 +35,8 @@ type Options struct {
 // bytes. out is the batch to append: raw itself, in place corrected where MaxTimestamp or the timestamp type was wrong,
 // or a new buffer when the topic's compression differs; h is out's header. A nil error means success.
 //
-// Codes: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE.
+// Codes: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP,
+// UNSUPPORTED_COMPRESSION_TYPE.
 func Validate(raw []byte, o *Options) (out []byte, h Header, err *Error) {
 	h, err = frame(raw, o)
 	if err != nil {
@@ -67,6 +70,9 @@ func Validate(raw []byte, o *Options) (out []byte, h Header, err *Error) {
 	if !o.LogAppendTime && (h.MaxTimestamp != newest || h.LogAppendTime()) {
 		setTimestamp(raw, false, newest)
 		h, _ = ParseHeader(raw)
+	}
+	if o.SegmentBytes > 0 && int64(len(raw)) > o.SegmentBytes {
+		return nil, h, refuse(kerror.RecordListTooLarge, "Message batch size is %d bytes in append to partition %s, which exceeds the maximum configured segment size of %d.", len(raw), o.Partition, o.SegmentBytes)
 	}
 	return raw, h, nil
 }
