@@ -133,7 +133,10 @@ func (s *stream) openZstd(src []byte, limit int64) error {
 		window = h.FrameContentSize
 	}
 	if h.HasFCS && h.FrameContentSize <= smallZstd {
-		return s.wholeZstd(src, int(h.FrameContentSize))
+		// More comes out than the frame declares when another one follows it.
+		if err := s.wholeZstd(src, int(h.FrameContentSize)); err != errTooMuch {
+			return err
+		}
 	}
 	if window > maxWindow {
 		return s.wideZstd(src, &h)
@@ -156,10 +159,10 @@ func (s *stream) wideZstd(src []byte, h *zstd.Header) error {
 	if h.WindowSize > MaxDecompressed || h.HasFCS && h.FrameContentSize > maxInMemory {
 		return errTooMuch
 	}
-	if h.HasFCS {
-		return s.wholeZstd(src, int(h.FrameContentSize))
-	}
 	guess := min(smallZstd+32*len(src), maxInMemory)
+	if h.HasFCS {
+		guess = int(h.FrameContentSize)
+	}
 	err := s.wholeZstd(src, guess)
 	if err == errTooMuch && guess < maxInMemory {
 		err = s.wholeZstd(src, maxInMemory)
@@ -180,7 +183,7 @@ func (s *stream) wholeZstd(src []byte, size int) error {
 	if cap(s.buffer) < size || s.buffer == nil {
 		s.buffer = make([]byte, 0, max(size, 4<<10))
 	}
-	out, err := s.zstdWhole.DecodeAll(src, s.buffer[:0])
+	out, err := s.zstdWhole.DecodeAll(src, s.buffer[:0:size]) // never more: what was pooled must not matter
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 		return errTooMuch
 	}

@@ -7,8 +7,8 @@
 // with Split and Records.
 //
 // Invariants:
-//  1. No input makes a function panic. Working memory is bounded by a few MiB plus maxInMemory per call, CPU by
-//     MaxDecompressed, whatever a batch claims about itself.
+//  1. No input makes a function panic. Working memory is bounded by a few times maxInMemory per call, CPU by
+//     MaxDecompressed, whatever a batch claims about itself. (Records hands out single records, however large.)
 //  2. What Validate returns has a correct CRC, exactly RecordCount records with offset deltas 0, 1, 2, …, a MaxTimestamp
 //     that is true, and nothing behind it. Uncompressed batches are validated without an allocation.
 //  3. A batch is stored as its producer sent it, except for base offset and leader epoch (Stamp, not covered by the CRC)

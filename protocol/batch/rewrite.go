@@ -44,14 +44,15 @@ func seal(b []byte) {
 }
 
 // Recompress is b, one whole batch, with its records compressed by another codec; nothing else changes but length and
-// CRC. b itself stays as it is. The error is damage in b, or MESSAGE_TOO_LARGE beyond MaxDecompressed.
+// CRC. b itself stays as it is. All records are in memory meanwhile: the error is damage in b, or MESSAGE_TOO_LARGE when
+// they take more than 16 MiB.
 func Recompress(b []byte, codec Codec) ([]byte, *Error) {
 	h, ok := ParseHeader(b)
 	if !ok || h.Size != len(b) || !codec.Valid() {
 		panic("BUG: Recompress wants one whole batch and a codec")
 	}
 	var c cursor
-	if err := c.open(h.Codec(), b[HeaderSize:], MaxDecompressed); err != nil {
+	if err := c.open(h.Codec(), b[HeaderSize:], maxInMemory); err != nil {
 		return nil, damaged(err, &Options{})
 	}
 	defer c.close()

@@ -205,7 +205,7 @@ func records(raw []byte, h *Header, o *Options) (kafka.Timestamp, *Error) {
 // damaged turns an error of reading into the client's.
 func damaged(err error, o *Options) *Error {
 	if errors.Is(err, errTooMuch) {
-		return refuse(kerror.MessageTooLarge, "The record batch in the append to %s is larger than %d bytes when decompressed", o.Partition, MaxDecompressed)
+		return refuse(kerror.MessageTooLarge, "The record batch in the append to %s is too large when decompressed", o.Partition)
 	}
 	return refuse(kerror.InvalidRecord, "%s in topic partition %s", err, o.Partition)
 }
