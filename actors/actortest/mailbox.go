@@ -91,8 +91,8 @@ type crashPoint string
 // dispatcher never runs anything: World.Step does.
 type dispatcher struct{}
 
-func (dispatcher) Schedule(func())  { panic("BUG: a simulated actor has a mailbox of its own") }
-func (dispatcher) Throughput() int  { return 1 }
+func (dispatcher) Schedule(func()) { panic("BUG: a simulated actor has a mailbox of its own") }
+func (dispatcher) Throughput() int { return 1 }
 
 func (n *Node) runtime() *actors.Runtime {
 	silent := actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {

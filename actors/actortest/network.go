@@ -3,6 +3,7 @@ package actortest
 import (
 	"errors"
 	"fmt"
+	"sort"
 	"time"
 
 	"chronik/actors/env"
@@ -249,4 +250,14 @@ func (s *socket) Close() {
 		s.incoming = []packet{{fin: true, ready: s.net.world.Now}}
 		s.pump()
 	}
+}
+
+// sortedAddrs lists the listening addresses in order.
+func (n *Network) sortedAddrs() []string {
+	addrs := make([]string, 0, len(n.listeners))
+	for a := range n.listeners {
+		addrs = append(addrs, a)
+	}
+	sort.Strings(addrs)
+	return addrs
 }

@@ -425,3 +425,9 @@ func stateName(s raft.StateType) string {
 		return "Follower"
 	}
 }
+
+// Context is the actor context of the Receive that is running.
+func (g *Group) Context() actor.Context { return g.ctx }
+
+// Use makes the owner's own Receive the running one, for messages that are not the group's.
+func (g *Group) Use(ctx actor.Context) { g.ctx = ctx }

@@ -1,0 +1,116 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"chronik/actors/cluster"
+	"chronik/actors/message"
+	"chronik/protocol/kafka"
+	"chronik/wal"
+)
+
+// inSync is the leader's view of who is in sync: voters whose durable position was at the leader's end within
+// replica.lag.time.max.ms. Learners never count.
+type inSync struct {
+	members  []wal.ReplicaID
+	caughtUp map[wal.ReplicaID]time.Time
+	// endBefore is the log's end at the last sweep: who has that now was caught up then.
+	endBefore wal.Index
+	sweptAt   time.Time
+	version   uint64
+	announced cluster.Leadership
+	leading   bool // announced with Leading
+}
+
+// reset begins anew with a role: a new leader takes every voter for caught up and learns otherwise in time.
+func (s *inSync) reset(r *Replica) {
+	s.members, s.caughtUp = nil, map[wal.ReplicaID]time.Time{}
+	if !r.g.Leading() {
+		return
+	}
+	for _, p := range r.g.Node().Peers() {
+		if !p.Learner {
+			s.members = append(s.members, p.ID)
+			s.caughtUp[p.ID] = r.now
+		}
+	}
+	s.endBefore, s.sweptAt = r.log.last(), r.now
+}
+
+// sweepInSync recomputes the in-sync set on a tick.
+func (r *Replica) sweepInSync(ctx actor.Context) {
+	if !r.g.Leading() {
+		return
+	}
+	s := &r.isr
+	limit := r.o.Node.Config().ReplicaLagMax
+	var members []wal.ReplicaID
+	for _, p := range r.g.Node().Peers() {
+		if p.Learner {
+			continue
+		}
+		if p.ID == r.o.Node.Self() {
+			members = append(members, p.ID)
+			continue
+		}
+		if p.Match >= r.log.last() {
+			s.caughtUp[p.ID] = r.now
+		} else if p.Match >= s.endBefore {
+			s.caughtUp[p.ID] = s.sweptAt
+		}
+		if p.Active && r.now.Sub(s.caughtUp[p.ID]) <= limit {
+			members = append(members, p.ID)
+		}
+	}
+	s.endBefore, s.sweptAt = r.log.last(), r.now
+	if !slices.Equal(members, s.members) {
+		s.members = members
+		r.announce(ctx)
+	}
+}
+
+// replicated is the highest index that at least n voters have on disk, this one included.
+func (r *Replica) replicated(n int) wal.Index {
+	var match []wal.Index
+	for _, p := range r.g.Node().Peers() {
+		if !p.Learner {
+			match = append(match, p.Match)
+		}
+	}
+	slices.Sort(match)
+	if len(match) < n {
+		return 0
+	}
+	return match[len(match)-n]
+}
+
+// announce tells the broker who leads and who is in sync, when that changed.
+func (r *Replica) announce(ctx actor.Context) {
+	role := r.g.Role()
+	l := cluster.Leadership{Term: role.Term, Leader: kafka.NoNode}
+	im := r.o.Node.View.Image()
+	if r.g.Leading() {
+		l.Leader = r.o.Node.View.NodeID
+		for _, m := range r.isr.members {
+			if n := im.NodeByReplica(m); n != nil {
+				l.InSync = append(l.InSync, n.ID)
+			} else if m == r.o.Node.Self() {
+				l.InSync = append(l.InSync, r.o.Node.View.NodeID)
+			}
+		}
+	} else if n := im.NodeByReplica(role.Leader); n != nil && role.Leader != 0 {
+		l.Leader = n.ID
+	}
+	leading := r.g.Leading() && r.confirmed
+	a := &r.isr.announced
+	if a.Term == l.Term && a.Leader == l.Leader && slices.Equal(a.InSync, l.InSync) && r.isr.leading == leading {
+		return
+	}
+	r.isr.version++
+	l.Version = r.isr.version
+	r.isr.announced, r.isr.leading = l, leading
+	ctx.Send(r.o.Node.View.Broker, &message.LeadershipChanged{Group: r.o.Birth.Group, Name: r.o.Birth.Name, Leadership: l, Leading: leading})
+}

@@ -1,0 +1,212 @@
+package replica
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"chronik/actors"
+	"chronik/actors/message"
+	"chronik/actors/raftgroup"
+	"chronik/protocol/config"
+	"chronik/protocol/kafka"
+	"chronik/raftnode"
+	"chronik/wal"
+)
+
+// Options of a replica.
+type Options struct {
+	Node        *actors.Node
+	Birth       wal.Birth
+	Restored    *wal.GroupState   // nil: a new replica
+	Segments    *wal.SegmentState // nil: none yet
+	Configs     map[string]string // the topic's own configs
+	First       bool              // it is the first of the partition's replicas: it should lead
+	Incarnation uint64
+	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 8 MiB.
+	FlushBytes int64
+}
+
+// Replica is the actor.
+type Replica struct {
+	o   Options
+	g   *raftgroup.Group
+	log partitionLog
+	cfg config.Topic
+	now time.Time
+
+	queue      []*pendingAppend // proposed, not yet seen in the log, in order
+	waiters    []*pendingAppend // in the log, by index, waiting for their acknowledgement
+	durable    wal.Position     // this disk has the log up to here
+	confirmed  bool             // the first entry of this leader's own term is applied
+	parked     []*parkedFetch
+	deletes    []pendingDelete
+	isr        inSync
+	pos        wal.Position // of the newest applied entry
+	conf       *pb.ConfState
+	flush      flushing
+	lookups    map[uint64]lookup // questions to the segment reader
+	nextLookup uint64
+	diskFull   bool
+	closing    bool
+	lastSweep  time.Time
+}
+
+// New returns the producer of a replica actor. An error of what was recovered is a reason not to start the replica.
+func New(o Options) (func() actor.Actor, error) {
+	r := &Replica{o: o, lookups: map[uint64]lookup{}}
+	if o.FlushBytes == 0 {
+		r.o.FlushBytes = 8 << 20
+	}
+	start, err := r.restore()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.configure(o.Configs); err != nil {
+		return nil, err
+	}
+	r.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: o.Birth.Group, Name: o.Birth.Name, Self: o.Node.Self(), Start: start,
+		Incarnation: o.Incarnation, First: o.First}, r)
+	if err != nil {
+		return nil, err
+	}
+	return func() actor.Actor { return r }, nil
+}
+
+// restore builds the log's view from segments, checkpoint and the WAL's tail.
+func (r *Replica) restore() (raftnode.Start, error) {
+	start := raftnode.Start{Conf: confOf(r.o.Birth.Voters, nil)}
+	flushed := newState()
+	if s := r.o.Segments; s != nil {
+		c, err := decodeCheckpoint(s.Checkpoint)
+		if err != nil {
+			return start, fmt.Errorf("%s: %w", r.o.Birth.Name, err)
+		}
+		flushed = c.State
+		r.log.segments, r.log.flushedTo = s.Segments, s.Last
+		start.Conf = &pb.ConfState{Voters: c.Voters, Learners: c.Learners}
+	}
+	start.Base, start.Applied = r.log.flushedTo, r.log.flushedTo.Index
+	r.log.flushed, r.log.end = flushed, flushed.clone()
+	r.log.first = r.log.flushedTo.Index + 1
+	r.log.high, r.log.start = flushed.NextOffset, flushed.LogStart
+	if w := r.o.Restored; w != nil {
+		start.HardState = w.HardState
+		for i := range w.Entries {
+			e := &w.Entries[i]
+			if e.Index < r.log.first {
+				continue // in segments already: the release did not get through
+			}
+			if e.Index != r.log.last()+1 {
+				return start, fmt.Errorf("%s: the log continues at entry %d, segments end at %d", r.o.Birth.Name, e.Index, r.log.last())
+			}
+			start.Entries = append(start.Entries, *e)
+			r.log.push(e)
+			applyTo(r.log.end, e)
+		}
+	}
+	r.pos, r.conf = start.Base, start.Conf
+	r.durable = wal.Position{Index: r.log.last()}
+	if n := len(start.Entries); n > 0 {
+		r.durable.Term = start.Entries[n-1].Term
+	}
+	return start, nil
+}
+
+func confOf(voters, learners []wal.ReplicaID) *pb.ConfState {
+	c := &pb.ConfState{}
+	for _, v := range voters {
+		c.Voters = append(c.Voters, uint64(v))
+	}
+	for _, v := range learners {
+		c.Learners = append(c.Learners, uint64(v))
+	}
+	return c
+}
+
+func (r *Replica) configure(overrides map[string]string) error {
+	cfg, err := config.EffectiveTopic(overrides, r.o.Node.Config())
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.o.Birth.Name, err)
+	}
+	r.cfg, r.o.Configs = cfg, overrides
+	return nil
+}
+
+// Receive is the table of contents.
+func (r *Replica) Receive(ctx actor.Context) {
+	r.g.Use(ctx)
+	if r.closing && r.refuse(ctx) {
+		return
+	}
+	if r.g.Receive(ctx) {
+		return
+	}
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		r.started(ctx)
+	case *message.AppendBatch:
+		r.append(ctx, m)
+	case *message.Fetch:
+		r.fetch(ctx, m)
+	case *message.CancelFetch:
+		r.cancelFetch(m)
+	case *message.ListOffsets:
+		r.listOffsets(ctx, m)
+	case *message.TimestampFound:
+		r.timestampFound(ctx, m)
+	case *message.FindEpochEnd:
+		r.findEpochEnd(ctx, m)
+	case *message.DeleteRecords:
+		r.deleteRecords(ctx, m)
+	case *message.DescribeReplica:
+		r.describe(ctx, m)
+	case *message.Tick:
+		r.tick(ctx, m)
+	case *message.SegmentWritten:
+		r.segmentWritten(ctx, m)
+	case *message.ReleaseLog:
+		r.release(ctx, m)
+	case *message.ConfigChanged:
+		r.configChanged(m)
+	case *message.DiskState:
+		r.diskFull = m.Full
+	case *message.TransferLeadership:
+		r.transfer(ctx, m)
+	case *message.StopReplica:
+		r.close(ctx, m)
+	}
+}
+
+func (r *Replica) started(ctx actor.Context) {
+	r.now = r.o.Node.Env.Clock.Now()
+	r.g.Begin(ctx)
+}
+
+func (r *Replica) tick(ctx actor.Context, m *message.Tick) {
+	r.now = m.Now
+	r.g.Tick(ctx, m.N)
+	r.expireWaiters(ctx)
+	r.expireFetches(ctx)
+	r.sweepInSync(ctx)
+	if r.g.Leading() && r.now.Sub(r.lastSweep) >= sweepEvery {
+		r.lastSweep = r.now
+		r.sweepRetention(ctx)
+	}
+	r.maybeFlush(ctx)
+}
+
+func (r *Replica) configChanged(m *message.ConfigChanged) {
+	if err := r.configure(m.Configs); err != nil {
+		panic("BUG: the metadata log holds configs that do not parse: " + err.Error())
+	}
+}
+
+func (r *Replica) transfer(ctx actor.Context, m *message.TransferLeadership) {
+	r.g.Transfer(ctx, m.To)
+	m.Send(ctx, &message.TransferLeadershipReply{Answered: message.Answered{Token: m.Token}})
+}
+
+func (r *Replica) epoch() kafka.LeaderEpoch { return kafka.LeaderEpoch(r.g.Role().Term) }
