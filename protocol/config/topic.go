@@ -1,158 +1,158 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
 
-// Kind is a config's type, with Kafka's numbers for DescribeConfigs.
-type Kind int8
-
-// The kinds.
 const (
-	Boolean Kind = 1
-	String  Kind = 2
-	Int     Kind = 3
-	Short   Kind = 4
-	Long    Kind = 5
-	Double  Kind = 6
-	List    Kind = 7
-	Class   Kind = 8
+	never     = math.MaxInt64 // Kafka's "never" for intervals
+	compactly = "compaction is not available yet"
+	tiered    = "tiered storage is not available yet"
+	throttled = "replication is not throttled"
 )
 
-// Error refuses a config; it is Kafka's INVALID_CONFIG, with the reason for a person.
-type Error struct{ Name, Why string }
+var neverText = strconv.FormatInt(never, 10)
 
-func (e *Error) Error() string { return e.Name + ": " + e.Why }
-
-// topicRow is one topic config of Kafka 4.3. Either set honours it, or only lists the values that describe what this
-// broker does anyway; every other value is refused with why. Nothing is stored and ignored.
-type topicRow struct {
-	name     string
-	kind     Kind
-	def      string
-	min, max int64 // for numbers
-	options  []string
-	synonym  string // broker config that gives the default
-	only     []string
-	why      string
-	doc      string
-	set      func(t *Topic, v string)
+// topicRows is every topic config of Kafka 4.3, by name. What a row does with a value is told at row.
+var topicRows = []row{
+	{name: "cleanup.policy", typ: TypeList, def: "delete", check: listOf("compact", "delete"), only: []string{"delete"}, why: compactly,
+		doc: "How old segments are discarded. delete: by retention.ms and retention.bytes."},
+	{name: "compression.gzip.level", typ: TypeInt, def: "-1", check: gzipLevel, only: []string{"-1"}, why: "codecs run at their default level",
+		doc: "Level for compression.type=gzip; -1 is the codec's default."},
+	{name: "compression.lz4.level", typ: TypeInt, def: "9", check: between(1, 17), only: []string{"9"}, why: "codecs run at their default level",
+		doc: "Level for compression.type=lz4; 9 is the codec's default."},
+	{name: "compression.type", typ: TypeString, def: "producer", check: oneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
+		topic: func(t *Topic, v value) { t.CompressionType = v.text },
+		doc:   "producer keeps batches as they come; a codec or uncompressed has the leader write them again in that form."},
+	{name: "compression.zstd.level", typ: TypeInt, def: "3", check: between(-131072, 22), only: []string{"3"}, why: "codecs run at their default level",
+		doc: "Level for compression.type=zstd; 3 is the codec's default."},
+	{name: "delete.retention.ms", typ: TypeLong, def: "86400000", check: atLeast(0), only: []string{"86400000"}, why: compactly,
+		doc: "How long compaction keeps tombstones."},
+	{name: "file.delete.delay.ms", typ: TypeLong, def: "60000", check: atLeast(0),
+		topic: func(t *Topic, v value) { t.FileDeleteDelayMs = v.num },
+		doc:   "How long the files of a deleted topic or segment stay on disk."},
+	{name: "flush.messages", typ: TypeLong, def: neverText, check: atLeast(1), only: []string{neverText, "1"}, why: "every batch is synced to disk before it is acknowledged",
+		doc: "Every batch is synced to disk before it is acknowledged, whatever this says."},
+	{name: "flush.ms", typ: TypeLong, def: neverText, check: atLeast(0), only: []string{neverText, "0"}, why: "every batch is synced to disk before it is acknowledged",
+		doc: "Every batch is synced to disk before it is acknowledged, whatever this says."},
+	{name: "follower.replication.throttled.replicas", typ: TypeList, only: []string{""}, why: throttled, doc: "Replicas whose catching up is throttled: none."},
+	{name: "index.interval.bytes", typ: TypeInt, def: "4096", check: atLeast(0), only: []string{"4096", "0"}, why: "every batch has an index entry",
+		doc: "Every batch has an index entry, so that none is further apart than this."},
+	{name: "leader.replication.throttled.replicas", typ: TypeList, only: []string{""}, why: throttled, doc: "Replicas whose leader's sending is throttled: none."},
+	{name: "local.retention.bytes", typ: TypeLong, def: "-2", check: atLeast(-2), only: []string{"-2"}, why: tiered, doc: "-2: as retention.bytes."},
+	{name: "local.retention.ms", typ: TypeLong, def: "-2", check: atLeast(-2), only: []string{"-2"}, why: tiered, doc: "-2: as retention.ms."},
+	{name: "max.compaction.lag.ms", typ: TypeLong, def: neverText, check: atLeast(1), only: []string{neverText}, why: compactly,
+		doc: "How long a record may stay uncompacted."},
+	{name: "max.message.bytes", typ: TypeInt, def: "1048588", check: atLeast(0),
+		topic: func(t *Topic, v value) { t.MaxMessageBytes = int32(v.num) },
+		doc:   "The largest record batch, in bytes as sent; a larger one gets MESSAGE_TOO_LARGE."},
+	{name: "message.timestamp.after.max.ms", typ: TypeLong, def: "3600000", check: atLeast(0),
+		topic: func(t *Topic, v value) { t.TimestampAfterMaxMs = v.num },
+		doc:   "With CreateTime: how far a record's timestamp may be ahead of the leader's clock, else INVALID_TIMESTAMP."},
+	{name: "message.timestamp.before.max.ms", typ: TypeLong, def: neverText, check: atLeast(0),
+		topic: func(t *Topic, v value) { t.TimestampBeforeMaxMs = v.num },
+		doc:   "With CreateTime: how far a record's timestamp may be behind the leader's clock, else INVALID_TIMESTAMP."},
+	{name: "message.timestamp.type", typ: TypeString, def: "CreateTime", check: oneOf("CreateTime", "LogAppendTime"),
+		topic: func(t *Topic, v value) { t.TimestampType = v.text },
+		doc:   "Whether records keep the producer's timestamp (CreateTime) or get the leader's at append (LogAppendTime)."},
+	{name: "min.cleanable.dirty.ratio", typ: TypeDouble, def: "0.5", check: ratio, only: []string{"0.5"}, why: compactly,
+		doc: "Share of the log that must be uncompacted before compaction starts."},
+	{name: "min.compaction.lag.ms", typ: TypeLong, def: "0", check: atLeast(0), only: []string{"0"}, why: compactly,
+		doc: "How long a record stays uncompacted at least."},
+	{name: "min.insync.replicas", typ: TypeInt, def: "1", check: atLeast(1),
+		topic: func(t *Topic, v value) { t.MinInsyncReplicas = int(v.num) },
+		doc:   "How many replicas must have synced a batch to disk before acks=all is answered; a majority is required besides."},
+	{name: "preallocate", typ: TypeBoolean, def: "false", only: []string{"false"}, why: "segments are written once and not preallocated",
+		doc: "Segments are not preallocated; the log that is written before them always is."},
+	{name: "remote.log.copy.disable", typ: TypeBoolean, def: "false", only: []string{"false"}, why: tiered, doc: "Part of tiered storage."},
+	{name: "remote.log.delete.on.disable", typ: TypeBoolean, def: "false", only: []string{"false"}, why: tiered, doc: "Part of tiered storage."},
+	{name: "remote.storage.enable", typ: TypeBoolean, def: "false", only: []string{"false"}, why: tiered, doc: "Whether old segments move to remote storage."},
+	{name: "retention.bytes", typ: TypeLong, def: "-1",
+		topic: func(t *Topic, v value) { t.RetentionBytes = v.num },
+		doc:   "How large a partition may grow before its oldest segments are deleted; -1: without limit."},
+	{name: "retention.ms", typ: TypeLong, def: "604800000", check: atLeast(-1),
+		topic: func(t *Topic, v value) { t.RetentionMs = v.num },
+		doc:   "How old a segment's newest record may get before the segment is deleted; -1: without limit."},
+	{name: "segment.bytes", typ: TypeInt, def: "1073741824", check: atLeast(1 << 20),
+		topic: func(t *Topic, v value) { t.SegmentBytes = v.num },
+		doc:   "Size at which a segment is closed and the next one begins."},
+	{name: "segment.index.bytes", typ: TypeInt, def: "10485760", check: atLeast(4), only: []string{"10485760"}, why: "the index grows with its segment",
+		doc: "The index grows with its segment and is not limited."},
+	{name: "segment.jitter.ms", typ: TypeLong, def: "0", check: atLeast(0), only: []string{"0"}, why: "segments roll without jitter",
+		doc: "Segments roll without jitter."},
+	{name: "segment.ms", typ: TypeLong, def: "604800000", check: atLeast(1),
+		topic: func(t *Topic, v value) { t.SegmentMs = v.num },
+		doc:   "Age at which a segment is closed and the next one begins."},
+	{name: "unclean.leader.election.enable", typ: TypeBoolean, def: "false", only: []string{"false"}, why: "a leader always has every committed record",
+		doc: "A replica that lacks committed records never becomes leader."},
 }
 
-func long(v string) int64 { n, _ := strconv.ParseInt(v, 10, 64); return n }
-
-const (
-	anyLong   = math.MaxInt64
-	anyInt    = math.MaxInt32
-	tiered    = "tiered storage is not there yet"
-	everySync = "every acknowledged record is fsynced, in groups: there is nothing to tune"
-)
-
-var topicRows = []topicRow{
-	{name: "cleanup.policy", kind: List, def: "delete", only: []string{"delete"}, why: "compaction is not there yet: only delete", synonym: "log.cleanup.policy", doc: "What happens to old segments."},
-	{name: "compression.gzip.level", kind: Int, def: "-1", only: []string{"-1"}, why: "codecs run at their default level", synonym: "compression.gzip.level"},
-	{name: "compression.lz4.level", kind: Int, def: "9", only: []string{"9"}, why: "codecs run at their default level", synonym: "compression.lz4.level"},
-	{name: "compression.type", kind: String, def: "producer", options: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"}, synonym: "compression.type",
-		doc: "Codec in which batches are stored; producer keeps what the producer chose.", set: func(t *Topic, v string) { t.CompressionType = v }},
-	{name: "compression.zstd.level", kind: Int, def: "3", only: []string{"3"}, why: "codecs run at their default level", synonym: "compression.zstd.level"},
-	{name: "delete.retention.ms", kind: Long, def: "86400000", only: []string{"86400000"}, why: "it matters to compacted topics, which are not there yet", synonym: "log.cleaner.delete.retention.ms"},
-	{name: "file.delete.delay.ms", kind: Long, def: "60000", only: []string{"60000", "0"}, why: "open files stay readable after deletion: no delay is needed", synonym: "log.segment.delete.delay.ms"},
-	{name: "flush.messages", kind: Long, def: "1", only: []string{"1", "9223372036854775807"}, why: everySync, synonym: "log.flush.interval.messages"},
-	{name: "flush.ms", kind: Long, def: "9223372036854775807", only: []string{"9223372036854775807"}, why: everySync, synonym: "log.flush.interval.ms"},
-	{name: "follower.replication.throttled.replicas", kind: List, def: "", only: []string{""}, why: "replication throttles are not there yet"},
-	{name: "index.interval.bytes", kind: Int, def: "4096", only: []string{"4096"}, why: "every batch has an index row", synonym: "log.index.interval.bytes"},
-	{name: "internal.segment.bytes", kind: Int, def: "null", only: []string{}, why: "it is for Kafka's own tests"},
-	{name: "leader.replication.throttled.replicas", kind: List, def: "", only: []string{""}, why: "replication throttles are not there yet"},
-	{name: "local.retention.bytes", kind: Long, def: "-2", only: []string{"-2"}, why: tiered, synonym: "log.local.retention.bytes"},
-	{name: "local.retention.ms", kind: Long, def: "-2", only: []string{"-2"}, why: tiered, synonym: "log.local.retention.ms"},
-	{name: "max.compaction.lag.ms", kind: Long, def: "9223372036854775807", only: []string{"9223372036854775807"}, why: "it matters to compacted topics, which are not there yet", synonym: "log.cleaner.max.compaction.lag.ms"},
-	{name: "max.message.bytes", kind: Int, def: "1048588", min: 0, max: 32 << 20, synonym: "message.max.bytes", doc: "The largest record batch that is accepted, in bytes.",
-		set: func(t *Topic, v string) { t.MaxMessageBytes = int32(long(v)) }},
-	{name: "message.timestamp.after.max.ms", kind: Long, def: "3600000", min: 0, max: anyLong, synonym: "log.message.timestamp.after.max.ms",
-		doc: "How far in the future a record's timestamp may lie.", set: func(t *Topic, v string) { t.TimestampAfterMaxMs = long(v) }},
-	{name: "message.timestamp.before.max.ms", kind: Long, def: "9223372036854775807", min: 0, max: anyLong, synonym: "log.message.timestamp.before.max.ms",
-		doc: "How far in the past a record's timestamp may lie.", set: func(t *Topic, v string) { t.TimestampBeforeMaxMs = long(v) }},
-	{name: "message.timestamp.type", kind: String, def: "CreateTime", options: []string{"CreateTime", "LogAppendTime"}, synonym: "log.message.timestamp.type",
-		doc: "Whose clock records carry.", set: func(t *Topic, v string) { t.TimestampType = v }},
-	{name: "min.cleanable.dirty.ratio", kind: Double, def: "0.5", only: []string{"0.5"}, why: "it matters to compacted topics, which are not there yet", synonym: "log.cleaner.min.cleanable.ratio"},
-	{name: "min.compaction.lag.ms", kind: Long, def: "0", only: []string{"0"}, why: "it matters to compacted topics, which are not there yet", synonym: "log.cleaner.min.compaction.lag.ms"},
-	{name: "min.insync.replicas", kind: Int, def: "1", min: 1, max: anyInt, synonym: "min.insync.replicas",
-		doc: "How many replicas must have a record on disk before acks=all; a majority is required besides.", set: func(t *Topic, v string) { t.MinInsyncReplicas = int(long(v)) }},
-	{name: "preallocate", kind: Boolean, def: "false", only: []string{"false"}, why: "segments are written once, in the background", synonym: "log.preallocate"},
-	{name: "remote.log.copy.disable", kind: Boolean, def: "false", only: []string{"false"}, why: tiered},
-	{name: "remote.log.delete.on.disable", kind: Boolean, def: "false", only: []string{"false"}, why: tiered},
-	{name: "remote.storage.enable", kind: Boolean, def: "false", only: []string{"false"}, why: tiered},
-	{name: "retention.bytes", kind: Long, def: "-1", min: -1, max: anyLong, synonym: "log.retention.bytes", doc: "The most bytes that a partition keeps; -1 is no limit.",
-		set: func(t *Topic, v string) { t.RetentionBytes = long(v) }},
-	{name: "retention.ms", kind: Long, def: "604800000", min: -1, max: anyLong, synonym: "log.retention.ms", doc: "How long records are kept; -1 is for ever.",
-		set: func(t *Topic, v string) { t.RetentionMs = long(v) }},
-	{name: "segment.bytes", kind: Int, def: "1073741824", min: 1 << 20, max: anyInt, synonym: "log.segment.bytes", doc: "The size at which a segment is sealed and the next begun.",
-		set: func(t *Topic, v string) { t.SegmentBytes = long(v) }},
-	{name: "segment.index.bytes", kind: Int, def: "10485760", only: []string{"10485760"}, why: "an index grows with its segment", synonym: "log.index.size.max.bytes"},
-	{name: "segment.jitter.ms", kind: Long, def: "0", only: []string{"0"}, why: "segments are sealed where the log says, alike on all replicas", synonym: "log.roll.jitter.ms"},
-	{name: "segment.ms", kind: Long, def: "604800000", min: 1, max: anyLong, synonym: "log.roll.ms", doc: "The age at which a segment is sealed.",
-		set: func(t *Topic, v string) { t.SegmentMs = long(v) }},
-	{name: "unclean.leader.election.enable", kind: Boolean, def: "false", only: []string{"false"}, why: "a leader is elected only with every acknowledged record", synonym: "unclean.leader.election.enable"},
+func gzipLevel(name string, v value) error {
+	if v.num == -1 {
+		return nil
+	}
+	return between(1, 9)(name, v)
 }
 
-func topicRowOf(name string) *topicRow {
-	i := sort.Search(len(topicRows), func(i int) bool { return topicRows[i].name >= name })
-	if i < len(topicRows) && topicRows[i].name == name {
-		return &topicRows[i]
+func ratio(name string, v value) error {
+	if v.real < 0 || v.real > 1 {
+		return refuse(name, "Invalid value %s for configuration %s: Value must be between 0 and 1", v.text, name)
 	}
 	return nil
 }
 
-// check refuses a value that the row does not take.
-func (r *topicRow) check(v string) *Error {
-	if r.only != nil {
-		if slices.Contains(r.only, v) {
-			return nil
-		}
-		return &Error{r.name, fmt.Sprintf("the value %q is not supported: %s", v, r.why)}
+// find returns the row of a name, nil when there is none; rows are sorted by name.
+func find(rows []row, name string) *row {
+	i, ok := slices.BinarySearchFunc(rows, name, func(r row, n string) int { return strings.Compare(r.name, n) })
+	if !ok {
+		return nil
 	}
-	return checkValue(r.name, r.kind, v, r.min, r.max, r.options)
+	return &rows[i]
 }
 
-func checkValue(name string, kind Kind, v string, lo, hi int64, options []string) *Error {
-	switch kind {
-	case Boolean:
-		if v != "true" && v != "false" {
-			return &Error{name, fmt.Sprintf("Invalid value %s: expected true or false", v)}
+// TopicConfigNames lists every topic config, sorted.
+func TopicConfigNames() []string { return names(topicRows) }
+
+func names(rows []row) []string {
+	out := make([]string, len(rows))
+	for i := range rows {
+		out[i] = rows[i].name
+	}
+	return out
+}
+
+// ValidateTopic checks a topic's own configs, the ones given at creation or left after an alteration: unknown names,
+// malformed or forbidden values and what this broker does not offer. The error is an *Error; with several at fault the
+// first by name is reported. Its text goes to the client with INVALID_CONFIG.
+func ValidateTopic(overrides map[string]string) error {
+	var t Topic
+	return t.override(overrides)
+}
+
+// EffectiveTopic is the configuration that a topic with these overrides has on this broker.
+func EffectiveTopic(overrides map[string]string, b *Broker) (Topic, error) {
+	t := b.TopicDefaults
+	if err := t.override(overrides); err != nil {
+		return b.TopicDefaults, err
+	}
+	return t, nil
+}
+
+func (t *Topic) override(overrides map[string]string) error {
+	for _, name := range sortedKeys(overrides) {
+		r := find(topicRows, name)
+		if r == nil {
+			return refuse(name, "Unknown topic config name: %s", name)
 		}
-	case Int, Short, Long:
-		n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+		v, err := r.accept(overrides[name])
 		if err != nil {
-			return &Error{name, fmt.Sprintf("Invalid value %s for configuration %s: Not a number of type %s", v, name, map[Kind]string{Int: "INT", Short: "SHORT", Long: "LONG"}[kind])}
-		}
-		if n < lo || n > hi {
-			return &Error{name, fmt.Sprintf("Invalid value %d for configuration %s: Value must be between %d and %d", n, name, lo, hi)}
-		}
-	case Double:
-		if _, err := strconv.ParseFloat(v, 64); err != nil {
-			return &Error{name, fmt.Sprintf("Invalid value %s for configuration %s: Not a number of type DOUBLE", v, name)}
-		}
-	}
-	if len(options) > 0 && !slices.Contains(options, v) {
-		return &Error{name, fmt.Sprintf("Invalid value %s for configuration %s: String must be one of: %s", v, name, strings.Join(options, ", "))}
-	}
-	return nil
-}
-
-// ValidateTopic refuses configs that Kafka does not know, or that this broker does not honour.
-func ValidateTopic(configs map[string]string) error {
-	for _, name := range sortedKeys(configs) {
-		row := topicRowOf(name)
-		if row == nil {
-			return &Error{name, fmt.Sprintf("Unknown topic config name: %s", name)}
-		}
-		if err := row.check(configs[name]); err != nil {
 			return err
+		}
+		if r.topic != nil {
+			r.topic(t, v)
 		}
 	}
 	return nil
@@ -163,20 +163,6 @@ func sortedKeys(m map[string]string) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	return keys
-}
-
-// EffectiveTopic merges a topic's own configs with the broker's defaults.
-func EffectiveTopic(overrides map[string]string, b *Broker) (Topic, error) {
-	if err := ValidateTopic(overrides); err != nil {
-		return Topic{}, err
-	}
-	t := b.TopicDefaults
-	for _, name := range sortedKeys(overrides) {
-		if row := topicRowOf(name); row.set != nil {
-			row.set(&t, overrides[name])
-		}
-	}
-	return t, nil
 }

@@ -11,19 +11,21 @@ type Topic struct {
 	SegmentMs            int64
 	MaxMessageBytes      int32
 	MinInsyncReplicas    int
-	CompressionType      string // "producer" or a codec
+	CompressionType      string // "producer", "uncompressed" or a codec's name
 	TimestampType        string // CreateTime or LogAppendTime
 	TimestampBeforeMaxMs int64
 	TimestampAfterMaxMs  int64
 	FileDeleteDelayMs    int64
 }
 
-// Broker is a node's effective configuration (static settings plus dynamic broker configs), as the actors need it.
+// Broker is a node's effective configuration (static settings plus dynamic broker configs), as the actors need it. It
+// is immutable: a change makes a new one (EffectiveBroker).
 type Broker struct {
 	NumPartitions             int32
 	DefaultReplicationFactor  int16 // -1: min(3, voters)
 	OffsetsPartitions         int32
 	OffsetsReplicationFactor  int16 // -1: min(3, voters)
+	OffsetsSegmentBytes       int64
 	OffsetsRetention          time.Duration
 	OffsetsRetentionCheck     time.Duration
 	OffsetMetadataMaxBytes    int
@@ -31,7 +33,7 @@ type Broker struct {
 	MessageMaxBytes           int32
 	RequestMaxBytes           int
 	MaxConnections            int
-	ConnectionsMaxIdle        time.Duration
+	ConnectionsMaxIdle        time.Duration // negative: connections may idle for ever
 	ReplicaLagMax             time.Duration
 	GroupMinSession           time.Duration
 	GroupMaxSession           time.Duration
@@ -40,6 +42,18 @@ type Broker struct {
 	ProducerIDExpiration      time.Duration
 	FetchMaxBytes             int
 	MaxFetchSessions          int
-	QueuedMaxRequests         int // frames in flight per connection
+	RetentionCheck            time.Duration // how often leaders look for segments to delete
+	RackAwareReads            bool          // consumers that name a rack are sent to an in-sync replica there (KIP-392)
+	QueuedMaxRequests         int           // frames in flight per connection; not configurable
 	TopicDefaults             Topic
+
+	from layers
+}
+
+// layers keeps where a broker's values came from, for DescribeConfigs: later ones win.
+type layers struct {
+	identity map[string]string // from the command line: what this node is
+	static   map[string]string // from the config file
+	cluster  map[string]string // dynamic, for all brokers
+	broker   map[string]string // dynamic, for this broker
 }
