@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "strconv"
 
 // Mode is how a node runs.
 type Mode int
@@ -72,12 +69,4 @@ func (s *Settings) identity() map[string]string {
 		m["broker.rack"] = s.Rack
 	}
 	return m
-}
-
-// hostPort joins as net.JoinHostPort, which this package does not import for it.
-func hostPort(host string, port int) string {
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
-		host = "[" + host + "]"
-	}
-	return host + ":" + strconv.Itoa(port)
 }
