@@ -1,0 +1,4 @@
+package api
+
+// groupRows are the consumer group APIs.
+var groupRows = []Row{}
