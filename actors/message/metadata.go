@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"time"
 
+	"chronik/protocol/kafka"
 	"chronik/protocol/kerror"
+	"chronik/wal"
 )
 
 // CommandKind names a metadata command; the body types are in package metadata's commands.go.
@@ -117,3 +119,31 @@ type DescribeMetaQuorum struct{ ReplyTo }
 
 // ImagePublished tells the broker actor that a new metadata image was applied and published.
 type ImagePublished struct{ Created, Deleted []string }
+
+// ForwardMeta carries a MetaCommand to the node that leads `__meta`; ForwardMetaReply brings the answer back.
+type ForwardMeta struct {
+	From         wal.ReplicaID
+	ID           uint64
+	Kind         CommandKind
+	Body         json.RawMessage
+	ValidateOnly bool
+}
+
+// ForwardMetaReply answers ForwardMeta. The asker's node answers its client once it has applied Index.
+type ForwardMetaReply struct {
+	ID      uint64
+	Reason  kerror.Code
+	Message string
+	Body    json.RawMessage
+	Index   wal.Index
+}
+
+// DescribeMetaQuorumReply answers DescribeMetaQuorum.
+type DescribeMetaQuorumReply struct {
+	Answered
+	Reason        kerror.Code
+	Leader        kafka.NodeID
+	Epoch         kafka.LeaderEpoch
+	HighWatermark int64 // applied index + 1
+	Voters        []VoterState
+}

@@ -1,0 +1,18 @@
+// Package metadata is the replica of `__meta`: the Raft group whose log says which nodes, topics, partitions, configs and
+// producer id blocks there are.
+//
+// It owns the cluster image. It receives MetaCommand (from connections of this node), ForwardMeta and ForwardMetaReply
+// (from other nodes' metadata actors, over the links), DescribeMetaQuorum, Tick, ReleaseLog and, through raftgroup, Raft's
+// messages. It publishes every new image in the View and tells the broker actor, which spawns and stops replicas.
+//
+// A command is decided by the leader against tip, the image with everything that is proposed and not yet applied
+// (decide_*.go): it gives records and an answer, which waits until the records are applied. apply.go is the only place
+// that changes an image; it is total and deterministic.
+//
+// Invariants:
+//  1. The image is a function of the applied log: the same index means the same image on every node.
+//  2. A command's records are one entry: all of them or none.
+//  3. Names, ids, groups, registration and producer numbers are never handed out twice.
+//  4. An answer leaves only when the asker's own node has applied what it speaks of.
+//  5. Only the leader draws random ids and looks at configs' defaults; the records carry the results.
+package metadata

@@ -1,0 +1,111 @@
+package metadata
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+
+	"chronik/actors/cluster"
+	"chronik/protocol/kafka"
+	"chronik/wal"
+)
+
+// SnapshotName is the snapshot's file in the data directory; it is readable JSON.
+const SnapshotName = "metadata.json"
+
+const snapshotVersion = 1
+
+// snapshot is the image as of one index, with the configuration of `__meta` there.
+type snapshot struct {
+	FormatVersion int
+	Index         wal.Index
+	Term          wal.Term
+	Voters        []uint64
+	Learners      []uint64 `json:",omitempty"`
+	ClusterID     string
+	Nodes         []*cluster.Node
+	Topics        []*cluster.Topic
+	BrokerConfigs map[string]map[string]string `json:",omitempty"`
+	NextGroup     wal.GroupID
+	NextReplica   wal.ReplicaID
+	NextProducer  kafka.ProducerID
+}
+
+func makeSnapshot(im *cluster.Image, pos wal.Position, voters, learners []uint64) *snapshot {
+	s := &snapshot{FormatVersion: snapshotVersion, Index: pos.Index, Term: pos.Term, Voters: voters, Learners: learners, ClusterID: im.ClusterID,
+		BrokerConfigs: im.BrokerConfigs, NextGroup: im.NextGroup, NextReplica: im.NextReplica, NextProducer: im.NextProducer}
+	for _, n := range im.Nodes {
+		s.Nodes = append(s.Nodes, n)
+	}
+	sort.Slice(s.Nodes, func(i, j int) bool { return s.Nodes[i].ID < s.Nodes[j].ID })
+	for _, t := range im.Topics {
+		s.Topics = append(s.Topics, t)
+	}
+	sort.Slice(s.Topics, func(i, j int) bool { return s.Topics[i].Name < s.Topics[j].Name })
+	return s
+}
+
+func (s *snapshot) encode() []byte {
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		panic("BUG: a metadata snapshot does not encode: " + err.Error())
+	}
+	return append(b, '\n')
+}
+
+func decodeSnapshot(b []byte) (*snapshot, error) {
+	s := &snapshot{}
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("metadata snapshot: %w", err)
+	}
+	if s.FormatVersion != snapshotVersion {
+		return nil, fmt.Errorf("metadata snapshot: %w %d", wal.ErrUnknownVersion, s.FormatVersion)
+	}
+	return s, nil
+}
+
+func (s *snapshot) image() *cluster.Image {
+	im := emptyImage()
+	im.Index, im.ClusterID = s.Index, s.ClusterID
+	for _, n := range s.Nodes {
+		im.Nodes[n.ID] = n
+	}
+	for _, t := range s.Topics {
+		putTopic(im, t)
+	}
+	for k, v := range s.BrokerConfigs {
+		im.BrokerConfigs[k] = v
+	}
+	im.NextGroup, im.NextReplica, im.NextProducer = s.NextGroup, s.NextReplica, s.NextProducer
+	for _, v := range s.Voters {
+		im.MetaVoters = append(im.MetaVoters, wal.ReplicaID(v))
+	}
+	return im
+}
+
+// birthPosition is where a new cluster's log of metadata begins: the first snapshot stands for entry 1 of term 1.
+var birthPosition = wal.Position{Index: 1, Term: 1}
+
+// InitialSnapshot is the first state of a new cluster: its id, its first nodes, all of them voters of `__meta`. Every
+// first voter stores the same bytes before it runs Raft.
+func InitialSnapshot(clusterID string, nodes []*cluster.Node) []byte {
+	im := emptyImage()
+	im.ClusterID = clusterID
+	var voters []uint64
+	for _, n := range nodes {
+		im.Nodes[n.ID] = n
+		im.NextReplica = max(im.NextReplica, n.Replica+1)
+		voters = append(voters, uint64(n.Replica))
+	}
+	sort.Slice(voters, func(i, j int) bool { return voters[i] < voters[j] })
+	return makeSnapshot(im, birthPosition, voters, nil).encode()
+}
+
+// Peek reads who forms the cluster from a snapshot: cluster id, nodes, voters.
+func Peek(b []byte) (clusterID string, nodes []*cluster.Node, voters []wal.ReplicaID, err error) {
+	s, err := decodeSnapshot(b)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return s.ClusterID, s.Nodes, s.image().MetaVoters, nil
+}

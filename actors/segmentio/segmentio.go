@@ -1,0 +1,114 @@
+package segmentio
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"chronik/actors"
+	"chronik/actors/message"
+	"chronik/protocol/batch"
+	"chronik/protocol/kafka"
+	"chronik/wal"
+)
+
+// Writer is the segment writer's actor.
+type Writer struct {
+	node     *actors.Node
+	segments *wal.Segments
+}
+
+// NewWriter returns its producer; it owns the segments from now on.
+func NewWriter(node *actors.Node, s *wal.Segments) func() actor.Actor {
+	return func() actor.Actor { return &Writer{node, s} }
+}
+
+// Receive is the table of contents.
+func (w *Writer) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *message.WriteSegment:
+		w.write(ctx, m)
+	case *message.Shutdown:
+		w.segments.Close()
+		m.Send(ctx, &message.ShutdownReply{Answered: message.Answered{Token: m.Token}})
+	}
+}
+
+func (w *Writer) write(ctx actor.Context, m *message.WriteSegment) {
+	res, err := w.segments.Append(m.Append)
+	if err != nil && !errors.Is(err, syscall.ENOSPC) {
+		w.node.Env.Fatal(fmt.Sprintf("FATAL: writing segments of %s: %v", m.Append.Name, err))
+		return
+	}
+	if m.Owner != nil {
+		ctx.Send(m.Owner, &message.SegmentWritten{Incarnation: m.Incarnation, Token: m.Token, Result: res, Err: err})
+	}
+}
+
+// Reader is a segment reader's actor.
+type Reader struct {
+	node    *actors.Node
+	reader  *wal.SegmentReader
+	workers []*actor.PID
+	next    int
+}
+
+// NewReader returns the producer of a reader that shares its work among n children (0: it reads itself).
+func NewReader(node *actors.Node, r *wal.SegmentReader, n int) func() actor.Actor {
+	return func() actor.Actor {
+		x := &Reader{node: node, reader: r}
+		x.workers = make([]*actor.PID, n)
+		return x
+	}
+}
+
+// Receive is the table of contents.
+func (r *Reader) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		for i := range r.workers {
+			r.workers[i] = ctx.Spawn(r.node.Runtime.Props(actors.KindSegmentReader, NewReader(r.node, r.reader, 0)))
+		}
+	case *message.ReadCold:
+		if !r.passOn(ctx, m) {
+			r.read(ctx, m)
+		}
+	case *message.FindTimestamp:
+		if !r.passOn(ctx, m) {
+			r.find(ctx, m)
+		}
+	}
+}
+
+func (r *Reader) passOn(ctx actor.Context, m any) bool {
+	if len(r.workers) == 0 {
+		return false
+	}
+	r.next = (r.next + 1) % len(r.workers)
+	ctx.Send(r.workers[r.next], m)
+	return true
+}
+
+func (r *Reader) read(ctx actor.Context, m *message.ReadCold) {
+	batches, err := r.reader.Read(m.Range)
+	if err != nil {
+		r.node.Env.Log.Error("a segment cannot be read", "group", m.Range.Group, "base", m.Range.Base, "error", err)
+	}
+	m.Send(ctx, &message.ColdRead{Answered: message.Answered{Token: m.Token}, Batches: batches, Err: err})
+}
+
+func (r *Reader) find(ctx actor.Context, m *message.FindTimestamp) {
+	out := &message.TimestampFound{Answered: message.Answered{Token: m.Token}, Offset: -1, Timestamp: -1, Epoch: -1}
+	b, err := r.reader.FindBatch(m.Range, m.Timestamp)
+	if err == nil && b != nil {
+		h, _ := batch.ParseHeader(b)
+		o, at, ok, ferr := batch.FindTimestamp(b, kafka.Timestamp(m.Timestamp))
+		if err = ferr; ok && err == nil {
+			out.Offset, out.Timestamp, out.Epoch = max(int64(o), m.Range.From), int64(at), int32(h.LeaderEpoch)
+		}
+	}
+	out.Err = err
+	m.Send(ctx, out)
+}
