@@ -1,0 +1,130 @@
+package wal
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"chronik/wal/vfs"
+)
+
+// DirVersion is the format version of a whole data directory; a program refuses any other without a write.
+const DirVersion = 1
+
+const (
+	formatName = "format.json"
+	lockName   = "lock"
+)
+
+// Format is who a data directory is: format.json.
+type Format struct {
+	Version   int
+	Directory DirectoryID
+	NodeID    int32
+	ClusterID string    // "": blank, no cluster was formed or joined yet
+	Replica   ReplicaID // registration number; 0 while blank
+}
+
+// MarshalText shows the id in hex.
+func (d DirectoryID) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(d[:])), nil }
+
+// UnmarshalText reads it back.
+func (d *DirectoryID) UnmarshalText(b []byte) error {
+	raw, err := hex.DecodeString(string(b))
+	if err != nil || len(raw) != len(d) {
+		return fmt.Errorf("%q is no directory id", b)
+	}
+	copy(d[:], raw)
+	return nil
+}
+
+// String shows the id in hex.
+func (d DirectoryID) String() string { return hex.EncodeToString(d[:]) }
+
+// WrongNodeError refuses a directory that another node formatted.
+type WrongNodeError struct {
+	Dir        string
+	Have, Want int32
+}
+
+func (e *WrongNodeError) Error() string {
+	return fmt.Sprintf("%s belongs to node %d, not to node %d", e.Dir, e.Have, e.Want)
+}
+
+// Dir is a locked data directory.
+type Dir struct {
+	Format Format
+	fs     vfs.FS
+	path   string
+	lock   io.Closer
+}
+
+// OpenDir locks a data directory and reads who it is; a new one is formatted with the given random id. nodeID -1 accepts
+// the directory's own (or 1). Errors: vfs.ErrLocked, *WrongNodeError, ErrUnknownVersion; none of them wrote anything.
+func OpenDir(fsys vfs.FS, dir string, nodeID int32, random DirectoryID) (*Dir, error) {
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	lock, err := fsys.Lock(path.Join(dir, lockName))
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{fs: fsys, path: dir, lock: lock}
+	if err := d.load(nodeID, random); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Dir) load(nodeID int32, random DirectoryID) error {
+	b, err := ReadFile(d.fs, path.Join(d.path, formatName))
+	if errors.Is(err, fs.ErrNotExist) {
+		names, err := d.fs.List(d.path)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			if n == "wal" || n == "segments" {
+				return fmt.Errorf("%s holds data but no %s: it is not a directory that this program formatted, or that file was lost", d.path, formatName)
+			}
+		}
+		if nodeID < 0 {
+			nodeID = 1
+		}
+		return d.Save(Format{Version: DirVersion, Directory: random, NodeID: nodeID})
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &d.Format); err != nil {
+		return &CorruptionError{File: path.Join(d.path, formatName), What: err.Error()}
+	}
+	if d.Format.Version != DirVersion {
+		return fmt.Errorf("%s: %w %d (this program knows %d)", d.path, ErrUnknownVersion, d.Format.Version, DirVersion)
+	}
+	if nodeID >= 0 && d.Format.NodeID != nodeID {
+		return &WrongNodeError{d.path, d.Format.NodeID, nodeID}
+	}
+	return nil
+}
+
+// Save replaces the format file, durably.
+func (d *Dir) Save(f Format) error {
+	b, err := json.MarshalIndent(f, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := ReplaceFile(d.fs, d.path, formatName, append(b, '\n')); err != nil {
+		return err
+	}
+	d.Format = f
+	return nil
+}
+
+// Close releases the lock.
+func (d *Dir) Close() error { return d.lock.Close() }
