@@ -23,16 +23,17 @@ func (l *Leadership) Epoch() kafka.LeaderEpoch { return kafka.LeaderEpoch(l.Term
 
 // View is one node's window on the cluster. Reads are lock-free; each field has one writer (see doc.go).
 type View struct {
-	NodeID     kafka.NodeID
-	image      atomic.Pointer[Image]
-	leaders    sync.Map // wal.GroupID -> *Leadership
-	replicas   sync.Map // wal.GroupID -> *actor.PID
-	offline    sync.Map // kafka.NodeID -> struct{}: peers whose link is down
-	Broker     *actor.PID
-	Metadata   *actor.PID
-	Groups     *actor.PID // group coordinator manager
-	SegmentIO  *actor.PID // reads cold segments
-	Standalone bool
+	NodeID      kafka.NodeID
+	image       atomic.Pointer[Image]
+	leaders     sync.Map // wal.GroupID -> *Leadership
+	replicas    sync.Map // wal.GroupID -> *actor.PID
+	offline     sync.Map // kafka.NodeID -> struct{}: peers whose link is down
+	Broker      *actor.PID
+	Metadata    *actor.PID
+	Groups      *actor.PID // group coordinator manager
+	SegmentIO   *actor.PID // reads cold segments
+	ProducerIDs *actor.PID // hands out producer ids
+	Standalone  bool
 }
 
 // NewView returns a view with an empty image.
