@@ -26,6 +26,7 @@ func (g *machine) joinGroup(c *call, req *kmsg.JoinGroupRequest) {
 			g.remove(m)
 		}
 		g.refuseJoin(c, "", kerror.GroupMaxSizeReached)
+		g.completeJoinIfReady()
 	case !g.supports(req.ProtocolType, protocolsOf(req)):
 		g.refuseJoin(c, req.MemberID, kerror.InconsistentGroupProtocol)
 	case fresh:
