@@ -3,6 +3,7 @@ package api
 import (
 	"sync/atomic"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/asynkron/protoactor-go/actor"
 )
 
@@ -11,12 +12,25 @@ type Shared struct {
 	// ProducerIDs is the actor of package producerid.
 	ProducerIDs *actor.PID
 
-	sessions  atomic.Int64 // fetch sessions
-	coldBytes atomic.Int64 // bytes read from segments and not sent yet
+	sessionCount  atomic.Int64 // fetch sessions
+	sessionIDs    atomic.Int32 // the last one given out
+	coldBytes     atomic.Int64 // bytes read from segments and not sent yet
+	nextComplaint atomic.Int64 // UnixNano: see noLeader
+
+	recordsIn, recordsOut     *metrics.Counter
+	recordBytesIn, recordByte *metrics.Counter
 }
 
-// NewShared is made once per node.
-func NewShared(producerIDs *actor.PID) *Shared { return &Shared{ProducerIDs: producerIDs} }
+// NewShared is made once per node; set gets the counters of records.
+func NewShared(set *metrics.Set, producerIDs *actor.PID) *Shared {
+	s := &Shared{ProducerIDs: producerIDs}
+	s.recordsIn = set.GetOrCreateCounter("chronik_records_received_total")
+	s.recordsOut = set.GetOrCreateCounter("chronik_records_sent_total")
+	s.recordBytesIn = set.GetOrCreateCounter("chronik_record_bytes_received_total")
+	s.recordByte = set.GetOrCreateCounter("chronik_record_bytes_sent_total")
+	set.GetOrCreateGauge("chronik_fetch_sessions", func() float64 { return float64(s.sessionCount.Load()) })
+	return s
+}
 
 // maxColdBytes bounds what the answers of a node hold of segments at a time; beyond it a fetch gets the one batch that
 // it cannot do without (KIP-74) and no more.

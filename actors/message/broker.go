@@ -1,8 +1,6 @@
 package message
 
 import (
-	"github.com/asynkron/protoactor-go/actor"
-
 	"chronik/actors/cluster"
 	"chronik/protocol/kafka"
 	"chronik/wal"
@@ -37,13 +35,6 @@ type EnsureTopic struct {
 	Name     string
 	Internal bool
 }
-
-// ConnectionOpened and ConnectionClosed keep the broker's count of clients.
-type (
-	ConnectionOpened struct{ PID *actor.PID }
-	// ConnectionClosed is sent once per opened connection.
-	ConnectionClosed struct{ PID *actor.PID }
-)
 
 // Shutdown asks the broker actor to hand over leadership, flush and stop; answered when done.
 type Shutdown struct{ ReplyTo }

@@ -91,7 +91,7 @@ func (d *decider) createTopic(t *message.CreateTopic) message.TopicResult {
 	fail := func(c kerror.Code, format string, args ...any) message.TopicResult {
 		return message.TopicResult{Name: t.Name, Code: c, Message: fmt.Sprintf(format, args...), Partitions: -1, ReplicationFactor: -1}
 	}
-	if why := checkName(t.Name); why != "" {
+	if why := CheckName(t.Name); why != "" {
 		return fail(kerror.InvalidTopicException, "%s", why)
 	}
 	if d.im.Topics[t.Name] != nil {

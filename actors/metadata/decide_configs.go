@@ -31,7 +31,7 @@ func (d *decider) alter(r *message.AlterResource) (kerror.Code, string) {
 	var old map[string]string
 	switch r.Type {
 	case resourceTopic:
-		if why := checkName(r.Name); why != "" {
+		if why := CheckName(r.Name); why != "" {
 			return kerror.InvalidTopicException, why
 		}
 		t := d.im.Topics[r.Name]

@@ -10,8 +10,8 @@ import (
 // maxTopicName is Kafka's bound, in bytes.
 const maxTopicName = 249
 
-// checkName says why a topic name is not legal; "" when it is.
-func checkName(name string) string {
+// CheckName says why a topic name is not legal; "" when it is.
+func CheckName(name string) string {
 	switch {
 	case name == "":
 		return "Topic name is invalid: the empty string is not allowed"

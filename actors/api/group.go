@@ -1,4 +1,0 @@
-package api
-
-// groupRows are the consumer group APIs.
-var groupRows = []Row{}

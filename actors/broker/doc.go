@@ -1,0 +1,17 @@
+// Package broker is the root actor of a node: it opens what is on disk, forms or joins the cluster, and spawns everything
+// else.
+//
+// It owns the node's children, the View's leadership table and local PIDs, the ticker, the listeners, and the formation of
+// a new cluster. It receives ImagePublished (spawn and stop replicas), LeadershipChanged (View, gossip, coordinators),
+// EnsureTopic, DiskState, ConnectionClosed, NodeReady, Shutdown, and what the links bring.
+//
+// Invariants:
+//  1. A replica's Birth is in the WAL before its Raft instance runs.
+//  2. A replica runs here exactly when the image assigns the partition to this directory; a group found on disk and not in
+//     the image is kept and not started; its data goes only when the topic's deletion was applied.
+//  3. One code path: standalone is a cluster of one voter.
+//  4. A node that has no cluster answers clients, with retriable errors, and waits.
+//
+// Where to change what: start.go opening and refusals; form.go new clusters; reconcile.go replicas; leaders.go
+// leadership; topics.go automatic creation; shutdown.go the way out.
+package broker

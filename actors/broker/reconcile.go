@@ -1,0 +1,139 @@
+package broker
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"chronik/actors"
+	"chronik/actors/cluster"
+	"chronik/actors/message"
+	"chronik/actors/replica"
+	"chronik/protocol/config"
+	"chronik/protocol/kafka"
+	"chronik/wal"
+)
+
+// published handles a new image: log what was created, then bring the replicas in line.
+func (b *Broker) published(ctx actor.Context, m *message.ImagePublished) {
+	for _, t := range m.Created {
+		b.log.Info(fmt.Sprintf("Topic creation callback fired for '%s'", t))
+		delete(b.creating, t)
+	}
+	if len(m.Deleted) > 0 {
+		ctx.Send(b.node.View.Groups, &message.TopicsDeleted{Names: m.Deleted})
+	}
+	b.reconfigure()
+	b.reconcile(ctx)
+}
+
+// reconfigure takes dynamic broker configs over.
+func (b *Broker) reconfigure() {
+	im := b.node.View.Image()
+	all, own := im.BrokerConfigs[""], im.BrokerConfigs[fmt.Sprint(b.node.View.NodeID)]
+	cfg, err := config.EffectiveBroker(b.o.Settings, all, own)
+	if err != nil {
+		b.log.Warn("a dynamic broker config was skipped", "error", err)
+	}
+	if cfg != nil {
+		b.config.Store(cfg)
+	}
+}
+
+// reconcile compares the image with what runs, topic by topic; only topics that changed are looked at.
+func (b *Broker) reconcile(ctx actor.Context) {
+	im := b.node.View.Image()
+	names := make([]string, 0, len(im.Topics))
+	for name, t := range im.Topics {
+		if b.seen[t.ID] != t {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		t := im.Topics[name]
+		b.seen[t.ID] = t
+		for _, p := range t.Partitions {
+			b.reconcilePartition(ctx, t, p)
+		}
+	}
+	var gone []kafka.TopicID
+	for id := range b.seen {
+		if im.ByID[id] == nil {
+			gone = append(gone, id)
+		}
+	}
+	slices.SortFunc(gone, func(x, y kafka.TopicID) int { return slices.Compare(x[:], y[:]) })
+	for _, id := range gone {
+		for _, p := range b.seen[id].Partitions {
+			b.remove(ctx, p.Group)
+		}
+		delete(b.seen, id)
+	}
+}
+
+func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
+	if !slices.Contains(p.Voters, b.node.Self()) {
+		return
+	}
+	if c := b.replicas[p.Group]; c != nil {
+		if !sameConfigs(c.configs, t.Configs) {
+			c.configs = t.Configs
+			ctx.Send(c.pid, &message.ConfigChanged{Configs: t.Configs})
+		}
+		return
+	}
+	b.spawnReplica(ctx, t, p)
+}
+
+func sameConfigs(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || w != v {
+			return false
+		}
+	}
+	return true
+}
+
+// spawnReplica starts a partition's replica, new or found on disk.
+func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
+	name := fmt.Sprintf("%s-%d", t.Name, p.Index)
+	birth := wal.Birth{Group: p.Group, Name: name, Topic: t.ID, Partition: int32(p.Index), Voters: p.Voters}
+	restored := b.st.recovery.Groups[p.Group]
+	if restored == nil || restored.Birth == nil {
+		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: p.Group, Birth: &birth}})
+	}
+	produce, err := replica.New(replica.Options{Node: b.node, Birth: birth, Restored: restored, Segments: b.st.segments.Groups()[p.Group], Configs: t.Configs,
+		First: p.Voters[0] == b.node.Self(), Incarnation: b.nextIncarnation()})
+	if err != nil {
+		b.log.Error("a replica cannot start and stays offline", "partition", name, "error", err)
+		return
+	}
+	delete(b.st.recovery.Groups, p.Group) // its entries belong to the replica now
+	pid := ctx.Spawn(b.node.Runtime.Props(actors.KindReplica, produce))
+	b.replicas[p.Group] = &child{pid: pid, topic: t.ID, name: name, configs: t.Configs}
+	b.node.View.SetReplica(p.Group, pid)
+	if b.disk.Full {
+		d := b.disk
+		ctx.Send(pid, &d)
+	}
+	b.log.Info(fmt.Sprintf("Successfully created Raft replica for %s with %d peers", name, len(p.Voters)-1))
+}
+
+// remove stops a replica whose topic's deletion was applied, and lets its data go.
+func (b *Broker) remove(ctx actor.Context, g wal.GroupID) {
+	b.node.View.ForgetGroup(g)
+	delete(b.leading, g)
+	c := b.replicas[g]
+	if c == nil {
+		return
+	}
+	delete(b.replicas, g)
+	ctx.Send(c.pid, &message.StopReplica{Delete: true})
+	ctx.Poison(c.pid)
+}
