@@ -33,6 +33,7 @@ func (r *Replica) Apply(entries []wal.Entry) {
 		r.log.high = next
 	}
 	r.acknowledgeReady(ctx)
+	r.passBarriers(ctx)
 	r.answerDeletes(ctx)
 	r.wakeFetches(ctx)
 	r.announce(ctx)
@@ -52,6 +53,7 @@ func (r *Replica) RoleChanged(role raftnode.Role) {
 			d.to.Send(ctx, &message.DeleteRecordsReply{Answered: message.Answered{Token: d.to.Token}, Reason: kerror.NotLeaderOrFollower})
 		}
 		r.deletes = nil
+		r.failBarriers(ctx)
 	}
 	r.isr.reset(r)
 	r.wakeFetches(ctx)
@@ -64,9 +66,6 @@ func (r *Replica) Progress() {
 		r.acknowledgeReady(r.context())
 	}
 }
-
-// ReadReady implements raftgroup.Machine; partitions do not ask.
-func (r *Replica) ReadReady(uint64, wal.Index) {}
 
 // describe answers DescribeReplica.
 func (r *Replica) describe(ctx actor.Context, m *message.DescribeReplica) {
@@ -106,6 +105,8 @@ func (r *Replica) refuse(ctx actor.Context) bool {
 		m.Send(ctx, &message.DeleteRecordsReply{Answered: message.Answered{Token: m.Token}, Reason: kerror.NotLeaderOrFollower})
 	case *message.DescribeReplica:
 		m.Send(ctx, &message.DescribeReplicaReply{Answered: message.Answered{Token: m.Token}, Reason: kerror.NotLeaderOrFollower})
+	case *message.ReadBarrier:
+		answerBarrier(ctx, m.ReplyTo, kerror.NotLeaderOrFollower)
 	case *message.RaftMessage, *message.Tick, *message.ReleaseLog, *message.SegmentWritten:
 	default:
 		return false
@@ -128,6 +129,7 @@ func (r *Replica) close(ctx actor.Context, m *message.StopReplica) {
 		f.m.Send(ctx, &message.FetchReply{Answered: message.Answered{Token: f.m.Token}, Reason: kerror.NotLeaderOrFollower, DivergingEpoch: kafka.NoLeaderEpoch})
 	}
 	r.parked = nil
+	r.failBarriers(ctx)
 	if m.Delete {
 		ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: r.o.Birth.Group, Delete: true}})
 		ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Drop: true}})

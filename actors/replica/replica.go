@@ -49,6 +49,7 @@ type Replica struct {
 	flush      flushing
 	lookups    map[uint64]lookup // questions to the segment reader
 	nextLookup uint64
+	barriers   barriers
 	diskFull   bool
 	closing    bool
 	lastSweep  time.Time
@@ -155,6 +156,8 @@ func (r *Replica) Receive(ctx actor.Context) {
 		r.cancelFetch(m)
 	case *message.ListOffsets:
 		r.listOffsets(ctx, m)
+	case *message.ReadBarrier:
+		r.readBarrier(ctx, m)
 	case *message.TimestampFound:
 		r.timestampFound(ctx, m)
 	case *message.FindEpochEnd:
