@@ -162,7 +162,8 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 	b.self.Store(uint64(f.Replica))
 	restored := b.st.recovery.Groups[wal.MetaGroup]
 	if restored == nil || restored.Birth == nil {
-		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: voters}}})
+		begin := metadata.BirthPosition // the log continues behind the first snapshot
+		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Reset: &begin, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: voters}}})
 	}
 	produce, err := metadata.New(metadata.Options{Node: b.node, Restored: restored, Snapshot: b.st.snapshot, Register: b.registration(),
 		FileMetadata: b.o.Settings.FileMetadata, Incarnation: b.nextIncarnation()})
