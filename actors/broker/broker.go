@@ -52,7 +52,7 @@ type Broker struct {
 	replicas                    map[wal.GroupID]*child
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
 	creating                    map[string]bool
-	links                       map[wal.ReplicaID]*actor.PID
+	peers                       peers
 	leading                     map[wal.GroupID]cluster.Leadership // what this node's replicas lead, for gossip
 	incarnation                 uint64
 	formed                      bool
@@ -127,7 +127,7 @@ func (b *Broker) Receive(ctx actor.Context) {
 	case *message.ShutdownReply:
 		b.shutdownAnswered(ctx)
 	default:
-		b.peers(ctx)
+		b.peerMessage(ctx)
 	}
 }
 
@@ -153,7 +153,7 @@ func (b *Broker) sendTick() { b.node.Runtime.System.Root.Send(b.node.View.Broker
 
 // startMetadata runs `__meta` from what the directory has: a cluster was formed or joined.
 func (b *Broker) startMetadata(ctx actor.Context) {
-	clusterID, _, voters, err := metadata.Peek(b.st.snapshot)
+	known, err := metadata.Peek(b.st.snapshot)
 	if err != nil {
 		b.node.Env.Fatal("FATAL: " + err.Error())
 		return
@@ -162,8 +162,8 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 	b.self.Store(uint64(f.Replica))
 	restored := b.st.recovery.Groups[wal.MetaGroup]
 	if restored == nil || restored.Birth == nil {
-		begin := metadata.BirthPosition // the log continues behind the first snapshot
-		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Reset: &begin, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: voters}}})
+		// The log continues behind the snapshot.
+		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Reset: &known.Position, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: known.Voters}}})
 	}
 	produce, err := metadata.New(metadata.Options{Node: b.node, Restored: restored, Snapshot: b.st.snapshot, Register: b.registration(),
 		FileMetadata: b.o.Settings.FileMetadata, Incarnation: b.nextIncarnation()})
@@ -173,7 +173,7 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 	}
 	b.formed = true
 	b.node.View.Metadata = ctx.Spawn(b.node.Runtime.Props(actors.KindMetadata, produce))
-	b.log.Info("cluster "+clusterID, "node", f.NodeID, "directory", f.Directory.String())
+	b.log.Info("cluster "+known.ClusterID, "node", f.NodeID, "directory", f.Directory.String())
 	b.reconcile(ctx)
 }
 

@@ -126,12 +126,12 @@ func checkMode(s *config.Settings, st *opened) error {
 		}
 		return nil
 	}
-	_, _, voters, err := metadata.Peek(st.snapshot)
+	known, err := metadata.Peek(st.snapshot)
 	if err != nil {
 		return err
 	}
-	if s.Mode == config.Standalone && len(voters) > 1 {
-		return &MultiVoterError{s.DataDir, len(voters)}
+	if s.Mode == config.Standalone && len(known.Voters) > 1 {
+		return &MultiVoterError{s.DataDir, len(known.Voters)}
 	}
 	return nil
 }
@@ -152,8 +152,9 @@ func newBroker(o Options, st *opened) (*Broker, error) {
 	f := st.dir.Format
 	node := &actors.Node{Env: o.Env, Runtime: o.Runtime, View: cluster.NewView(kafka.NodeID(f.NodeID)), DataDir: o.Settings.DataDir, Metrics: o.Metrics}
 	b := &Broker{o: o, st: st, node: node, log: o.Env.Log, replicas: map[wal.GroupID]*child{}, seen: map[kafka.TopicID]*cluster.Topic{},
-		creating: map[string]bool{}, links: map[wal.ReplicaID]*actor.PID{}, leading: map[wal.GroupID]cluster.Leadership{}}
+		creating: map[string]bool{}, leading: map[wal.GroupID]cluster.Leadership{}}
 	b.self.Store(uint64(f.Replica))
+	b.introduce()
 	node.Self = func() wal.ReplicaID { return wal.ReplicaID(b.self.Load()) }
 	node.Link = b.link
 	cfg, err := config.EffectiveBroker(o.Settings, nil, nil)

@@ -87,7 +87,8 @@ func New(o Options) (func() actor.Actor, error) {
 	if w := o.Restored; w != nil {
 		start.HardState = w.HardState
 		for _, e := range w.Entries {
-			if e.Index > m.pos.Index {
+			// What is older than the snapshot was replaced by it, even if the log had no time to say so.
+			if e.Index > m.pos.Index && e.Term >= m.pos.Term {
 				start.Entries = append(start.Entries, e)
 			}
 		}

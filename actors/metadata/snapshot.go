@@ -83,8 +83,8 @@ func (s *snapshot) image() *cluster.Image {
 	return im
 }
 
-// BirthPosition is where a new cluster's log of metadata begins: the first snapshot stands for entry 1 of term 1.
-var BirthPosition = wal.Position{Index: 1, Term: 1}
+// birthPosition is where a new cluster's log of metadata begins: the first snapshot stands for entry 1 of term 1.
+var birthPosition = wal.Position{Index: 1, Term: 1}
 
 // InitialSnapshot is the first state of a new cluster: its id, its first nodes, all of them voters of `__meta`. Every
 // first voter stores the same bytes before it runs Raft.
@@ -98,14 +98,22 @@ func InitialSnapshot(clusterID string, nodes []*cluster.Node) []byte {
 		voters = append(voters, uint64(n.Replica))
 	}
 	sort.Slice(voters, func(i, j int) bool { return voters[i] < voters[j] })
-	return makeSnapshot(im, BirthPosition, voters, nil).encode()
+	return makeSnapshot(im, birthPosition, voters, nil).encode()
 }
 
-// Peek reads who forms the cluster from a snapshot: cluster id, nodes, voters.
-func Peek(b []byte) (clusterID string, nodes []*cluster.Node, voters []wal.ReplicaID, err error) {
+// Summary is who forms a cluster, and where its metadata log continues.
+type Summary struct {
+	ClusterID string
+	Nodes     []*cluster.Node
+	Voters    []wal.ReplicaID
+	Position  wal.Position
+}
+
+// Peek reads a snapshot's summary.
+func Peek(b []byte) (*Summary, error) {
 	s, err := decodeSnapshot(b)
 	if err != nil {
-		return "", nil, nil, err
+		return nil, err
 	}
-	return s.ClusterID, s.Nodes, s.image().MetaVoters, nil
+	return &Summary{s.ClusterID, s.Nodes, s.image().MetaVoters, wal.Position{Index: s.Index, Term: s.Term}}, nil
 }

@@ -55,6 +55,13 @@ type Config struct {
 	First bool
 }
 
+// A new group's first leader may be born before the others: it stands again before their election timeout ends, so that
+// leaders stay where they were placed.
+const (
+	retryTicks = 2
+	firstTries = 20
+)
+
 type flush struct{}
 
 var flushMessage = &flush{}
@@ -79,6 +86,7 @@ type Group struct {
 	applied    wal.Index
 	reads      uint64
 	campaignIn int // ticks until this replica stands for election; -1: not planned
+	firstTries int // how often the first leader of a new group still stands again
 	log        *slog.Logger
 	holding    bool // a snapshot is being prepared
 	leaderSeen wal.ReplicaID
@@ -103,6 +111,9 @@ func (g *Group) Begin(ctx actor.Context) {
 	alone := conf != nil && len(conf.GetVoters()) == 1 && conf.GetVoters()[0] == uint64(g.c.Self)
 	if alone || g.c.First && g.rn.Last() == 0 {
 		g.rn.Campaign()
+	}
+	if !alone && g.c.First && g.rn.Last() == 0 {
+		g.campaignIn, g.firstTries = retryTicks, firstTries
 	}
 	g.kick()
 }
@@ -146,8 +157,12 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 	for range n {
 		g.rn.Tick()
 		if g.campaignIn >= 0 {
-			if g.campaignIn--; g.campaignIn < 0 && g.role.Leader == 0 {
+			g.campaignIn--
+			if g.campaignIn < 0 && g.role.Leader == 0 {
 				g.rn.Campaign()
+				if g.firstTries--; g.firstTries > 0 {
+					g.campaignIn = retryTicks
+				}
 			}
 		}
 	}
