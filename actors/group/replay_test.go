@@ -208,10 +208,8 @@ func (h *history) check() {
 		h.t.Fatalf("generation %d after %d", h.m.generation, h.last)
 	}
 	h.last = h.m.generation
-	if (len(h.m.members) == 0) != (h.m.state == empty || h.m.state == dead || h.m.state == preparing && len(h.m.pending) > 0) {
-		if !(h.m.state == preparing && len(h.m.members) == 0) {
-			h.t.Fatalf("%d members in %v", len(h.m.members), h.m.state)
-		}
+	if n := len(h.m.members); n > 0 && (h.m.state == empty || h.m.state == dead) || n == 0 && (h.m.state == completing || h.m.state == stable) {
+		h.t.Fatalf("%d members in %v", n, h.m.state)
 	}
 	for ; h.seen < h.tokens; h.seen++ {
 		switch a := h.replies[h.seen+1].(type) {

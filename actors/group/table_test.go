@@ -27,7 +27,7 @@ func TestStateByMessage(t *testing.T) {
 		"join, new": {func([]string, int32) kmsg.Request { return joinRequest(3, "") }, map[state]outcome{
 			empty: {parked, preparing}, preparing: {parked, preparing}, completing: {parked, preparing}, stable: {parked, preparing}, dead: {kerror.CoordinatorNotAvailable, dead}}},
 		"join, known follower": {func(ids []string, _ int32) kmsg.Request { return joinRequest(9, ids[1]) }, map[state]outcome{
-			empty: {kerror.UnknownMemberID, empty}, preparing: {parked, preparing}, completing: {kerror.None, completing}, stable: {kerror.None, stable}, dead: {kerror.CoordinatorNotAvailable, dead}}},
+			empty: {kerror.UnknownMemberID, empty}, preparing: {kerror.None, completing}, completing: {kerror.None, completing}, stable: {kerror.None, stable}, dead: {kerror.CoordinatorNotAvailable, dead}}},
 		"join, known leader": {func(ids []string, _ int32) kmsg.Request { return joinRequest(9, ids[0]) }, map[state]outcome{
 			empty: {kerror.UnknownMemberID, empty}, completing: {kerror.None, completing}, stable: {parked, preparing}, dead: {kerror.CoordinatorNotAvailable, dead}}},
 		"join, changed": {func(ids []string, _ int32) kmsg.Request { return joinRequest(9, ids[1], "range", "sticky") }, map[state]outcome{
