@@ -73,7 +73,7 @@ func refuseTopic(x *kmsg.CreateTopicsResponseTopic, code kerror.Code, text strin
 	if text == "" {
 		text = code.Text()
 	}
-	x.ErrorCode, x.ErrorMessage, x.Configs = int16(code), &text, nil
+	x.ErrorCode, x.ErrorMessage, x.Configs = int16(code), &text, []kmsg.CreateTopicsResponseTopicConfig{}
 }
 
 // newTopic turns a request into a command; what can be seen to be wrong without the metadata is refused here.

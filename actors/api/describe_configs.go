@@ -22,7 +22,7 @@ func describeConfigs(c *Call) {
 		x := kmsg.NewDescribeConfigsResponseResource()
 		x.ResourceType, x.ResourceName = r.ResourceType, r.ResourceName
 		rows, code, text := c.configsOf(im, r)
-		x.ErrorCode, x.ErrorMessage = int16(code), nullable(text)
+		x.ErrorCode, x.ErrorMessage = int16(code), &text // "" when all is well, as from Apache Kafka
 		if code == kerror.None {
 			x.Configs = describedRows(rows, r.ConfigNames, req)
 		}

@@ -15,6 +15,9 @@ func describeLogDirs(c *Call) {
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = c.Client.Node.DataDir
 	dir.TotalBytes, dir.UsableBytes = -1, -1
+	if total, err := c.Env().FS.Total(c.Client.Node.DataDir); err == nil {
+		dir.TotalBytes = total
+	}
 	if free, err := c.Env().FS.Free(c.Client.Node.DataDir); err == nil {
 		dir.UsableBytes = free
 	}

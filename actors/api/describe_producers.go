@@ -28,7 +28,7 @@ func describeProducers(c *Call) {
 			out.Partition = index
 			_, part, pid, code := c.lookup(im, req.Topics[i].Topic, [16]byte{}, false, index)
 			if part == nil || code != kerror.None {
-				out.ErrorCode, out.ErrorMessage = int16(code), nullable(code.Text())
+				out.ErrorCode = int16(code)
 				arrived()
 				continue
 			}

@@ -14,6 +14,8 @@ const metadataTopicName = "__cluster_metadata"
 func describeQuorum(c *Call) {
 	req := c.Request.(*kmsg.DescribeQuorumRequest)
 	resp := kmsg.NewPtrDescribeQuorumResponse()
+	fine := ""
+	resp.ErrorMessage = &fine
 	var asked *kmsg.DescribeQuorumResponseTopicPartition
 	for _, t := range req.Topics {
 		x := kmsg.NewDescribeQuorumResponseTopic()

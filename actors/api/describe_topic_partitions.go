@@ -72,7 +72,7 @@ func nextCursor(topic string, partition int32) *kmsg.DescribeTopicPartitionsResp
 
 func unknownTopicPartitions(name string) kmsg.DescribeTopicPartitionsResponseTopic {
 	x := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	x.Topic, x.ErrorCode = &name, int16(kerror.UnknownTopicOrPartition)
+	x.Topic, x.ErrorCode, x.AuthorizedOperations = &name, int16(kerror.UnknownTopicOrPartition), topicOperations
 	if meta.CheckName(name) != "" {
 		x.ErrorCode = int16(kerror.InvalidTopicException)
 	}

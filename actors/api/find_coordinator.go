@@ -61,6 +61,8 @@ func (c *Call) coordinator(key string, kind int8) kmsg.FindCoordinatorResponseCo
 		c.Client.Shared.noLeader(c, p)
 		return fail(kerror.CoordinatorNotAvailable, NoLeaderText)
 	}
+	fine := ""
+	x.ErrorMessage = &fine
 	x.NodeID, x.Host, x.Port = int32(c.View().Leader(p.Group).Leader), host, port
 	return x
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"chronik/actors/group"
 	"chronik/actors/message"
+	"chronik/protocol/kerror"
 )
 
 // askGroup hands a request about one group to this node's group manager. then gets the answer; when none comes in time
@@ -30,7 +32,11 @@ func (c *Call) askGroupAs(id string, req kmsg.Request, patience time.Duration, t
 	})
 }
 
-// pass hands a request on as it is and answers with what comes back.
+// pass hands a request of a member on as it is and answers with what comes back.
 func (c *Call) pass(id string, patience time.Duration) {
+	if id == "" {
+		c.Reply(group.Refuse(c.Request, kerror.InvalidGroupID))
+		return
+	}
 	c.askGroup(id, c.Request, patience, func(r kmsg.Response) { c.Reply(r) })
 }

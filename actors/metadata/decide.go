@@ -216,7 +216,7 @@ func (d *decider) createPartitions(c *message.CreatePartitions) decision {
 func (d *decider) grow(g *message.GrowTopic) (kerror.Code, string) {
 	t := d.im.Topics[g.Name]
 	if t == nil {
-		return kerror.UnknownTopicOrPartition, kerror.UnknownTopicOrPartition.Text()
+		return kerror.UnknownTopicOrPartition, ""
 	}
 	have := int32(len(t.Partitions))
 	switch {

@@ -105,7 +105,7 @@ func (r *Replica) answerDuplicate(ctx actor.Context, m *message.AppendBatch, b *
 	if m.Acks == 0 {
 		return
 	}
-	p := &pendingAppend{to: m.ReplyTo, acks: m.Acks, deadline: m.Deadline, base: b.Base, appendTime: kafka.NoTimestamp, duplicate: true}
+	p := &pendingAppend{to: m.ReplyTo, acks: m.Acks, deadline: m.Deadline, base: b.Base, appendTime: b.Timestamp, duplicate: true} // the time as Apache Kafka tells it
 	if b.End < r.log.high {
 		r.acknowledge(ctx, p)
 		return

@@ -132,7 +132,7 @@ public class GoldenCapture {
         out.println(JSON.writeValueAsString(line));
     }
 
-    /** A coordinator that is still being made is asked again. */
+    /** A coordinator or leader that is still being made is asked again. */
     static boolean notYet(ApiKeys api, byte[] answer, short version) throws Exception {
         ByteBuffer rest = ByteBuffer.wrap(answer);
         rest.getInt();
@@ -140,7 +140,7 @@ public class GoldenCapture {
         ApiMessage response = api.messageType.newResponse();
         response.read(new ByteBufferAccessor(rest), version);
         String shown = toJson("Response", api, response, version).toString();
-        return shown.matches(".*\"errorCode\":(14|15|16)[,}].*");
+        return shown.matches(".*\"errorCode\":(3|5|6|14|15|16)[,}].*");
     }
 
     /** Replaces ${name} in every string; a string "${records:...}" becomes a record batch. */

@@ -239,6 +239,14 @@ func (m *Mem) Free(string) (int64, error) {
 	return m.Capacity - m.used(), nil
 }
 
+// Total implements FS.
+func (m *Mem) Total(string) (int64, error) {
+	if m.Capacity == 0 {
+		return 1 << 50, nil
+	}
+	return m.Capacity, nil
+}
+
 // Crash returns what a disk holds after a loss of power: synced data and directory entries, and of what was not synced
 // each 512-byte sector, and each directory entry, with probability p.
 func (m *Mem) Crash(rng *rand.Rand, p float64) *Mem {

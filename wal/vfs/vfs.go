@@ -15,9 +15,10 @@ type FS interface {
 	Link(from, to string) error
 	List(dir string) ([]string, error) // names, sorted
 	Stat(name string) (size int64, err error)
-	SyncDir(dir string) error                 // makes creations, renames and removals in dir durable
-	Lock(name string) (io.Closer, error)      // exclusive advisory lock on a file, created when missing
-	Free(dir string) (bytes int64, err error) // room left on the device
+	SyncDir(dir string) error                  // makes creations, renames and removals in dir durable
+	Lock(name string) (io.Closer, error)       // exclusive advisory lock on a file, created when missing
+	Free(dir string) (bytes int64, err error)  // room left on the device
+	Total(dir string) (bytes int64, err error) // size of the device
 }
 
 // File is an open file. One writer; ReadAt is safe beside it.
