@@ -22,11 +22,12 @@ type producerBatch struct {
 
 // producer is the state of one producer id in this partition.
 type producer struct {
-	Epoch   kafka.ProducerEpoch
-	Batches []producerBatch // oldest first, of Epoch only, at most window
-	// LastTimestamp is the batch's own time: producer ids expire by it.
-	LastTimestamp kafka.Timestamp
-	CoordEpoch    int32
+	Epoch         kafka.ProducerEpoch
+	Batches       []producerBatch // oldest first, of Epoch only, at most window
+	LastTimestamp kafka.Timestamp // of its last batch, as the client set it
+	// Mark is when the leader first saw that it was silent; 0: it appended since. Producer ids expire by it.
+	Mark       kafka.Timestamp
+	CoordEpoch int32
 }
 
 // producers maps producer ids to their state (KIP-98, KIP-360). It is a function of the log.
@@ -100,7 +101,7 @@ func (ps producers) apply(h *batch.Header) {
 	if p.Epoch != h.ProducerEpoch {
 		p.Epoch, p.Batches = h.ProducerEpoch, nil
 	}
-	p.LastTimestamp = h.MaxTimestamp
+	p.LastTimestamp, p.Mark = h.MaxTimestamp, 0
 	if h.Control() {
 		return
 	}
@@ -110,10 +111,13 @@ func (ps producers) apply(h *batch.Header) {
 	p.Batches = append(p.Batches, producerBatch{h.BaseSequence, plus(h.BaseSequence, h.LastDelta), h.BaseOffset, h.LastOffset(), h.MaxTimestamp})
 }
 
-// expire forgets producers whose last batch is older.
-func (ps producers) expire(before kafka.Timestamp) {
+// expire marks the producers that were silent since the last call, and forgets those that were marked long ago.
+func (ps producers) expire(now, before kafka.Timestamp) {
 	for id, p := range ps {
-		if p.LastTimestamp < before {
+		switch {
+		case p.Mark == 0:
+			p.Mark = now
+		case p.Mark < before:
 			delete(ps, id)
 		}
 	}

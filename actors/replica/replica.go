@@ -53,6 +53,7 @@ type Replica struct {
 	diskFull   bool
 	closing    bool
 	lastSweep  time.Time
+	lastExpiry kafka.Timestamp // of silent producers
 }
 
 // New returns the producer of a replica actor. An error of what was recovered is a reason not to start the replica.
@@ -185,6 +186,7 @@ func (r *Replica) Receive(ctx actor.Context) {
 
 func (r *Replica) started(ctx actor.Context) {
 	r.now = r.o.Node.Env.Clock.Now()
+	r.lastSweep, r.lastExpiry = r.now, kafka.Timestamp(r.now.UnixMilli())
 	r.g.Begin(ctx)
 }
 
@@ -194,7 +196,7 @@ func (r *Replica) tick(ctx actor.Context, m *message.Tick) {
 	r.expireWaiters(ctx)
 	r.expireFetches(ctx)
 	r.sweepInSync(ctx)
-	if r.g.Leading() && r.now.Sub(r.lastSweep) >= sweepEvery {
+	if r.g.Leading() && r.now.Sub(r.lastSweep) >= r.o.Node.Config().RetentionCheck {
 		r.lastSweep = r.now
 		r.sweepRetention(ctx)
 	}

@@ -1,16 +1,11 @@
 package replica
 
 import (
-	"time"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/protocol/batch"
 	"chronik/protocol/kafka"
 )
-
-// sweepEvery is how often a leader looks at what is too old or too much.
-const sweepEvery = time.Second
 
 // rollBefore says whether the open segment must be sealed before a batch goes in: by size, or by age.
 func (r *Replica) rollBefore(h *batch.Header) bool {
@@ -56,20 +51,23 @@ func (r *Replica) sweepRetention(ctx actor.Context) {
 		r.command(ctx, command{Kind: cmdAdvanceLogStart, Offset: start})
 	}
 	if e := r.log.end; e.OpenBytes > 0 {
-		age := int64(now - e.OpenFirst)
-		old := r.cfg.SegmentMs > 0 && age > r.cfg.SegmentMs
-		gone := r.cfg.RetentionMs >= 0 && int64(now-e.OpenMax) > r.cfg.RetentionMs
-		if old || gone {
+		// All of it is too old: it is sealed, so that the next sweep lets it go. By segment.ms alone an open segment is
+		// sealed by the next batch (rollBefore), as by Apache Kafka.
+		if r.cfg.RetentionMs >= 0 && int64(now-e.OpenMax) > r.cfg.RetentionMs {
 			r.command(ctx, command{Kind: cmdRoll})
 		}
 	}
-	if keep := r.o.Node.Config().ProducerIDExpiration; keep > 0 {
-		before := now - kafka.Timestamp(keep.Milliseconds())
-		for _, p := range r.log.end.Producers {
-			if p.LastTimestamp < before {
-				r.command(ctx, command{Kind: cmdExpireProducers, Before: before})
-				return
-			}
-		}
+	r.sweepProducers(ctx, now)
+}
+
+// producerSweeps is how often within producer.id.expiration.ms silent producers are looked for.
+const producerSweeps = 10
+
+func (r *Replica) sweepProducers(ctx actor.Context, now kafka.Timestamp) {
+	keep := kafka.Timestamp(r.o.Node.Config().ProducerIDExpiration.Milliseconds())
+	if keep <= 0 || len(r.log.end.Producers) == 0 || now-r.lastExpiry < keep/producerSweeps {
+		return
 	}
+	r.lastExpiry = now
+	r.command(ctx, command{Kind: cmdExpireProducers, Now: now, Before: now - keep})
 }

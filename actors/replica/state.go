@@ -65,7 +65,7 @@ func (s *state) applyCommand(c command) {
 		s.LogStart = max(s.LogStart, min(c.Offset, s.NextOffset))
 		s.dropEpochs()
 	case cmdExpireProducers:
-		s.Producers.expire(c.Before)
+		s.Producers.expire(c.Now, c.Before)
 	}
 }
 
