@@ -25,6 +25,15 @@ type SegmentAppend struct {
 	LogStart   int64
 	NextOffset int64
 	Delete     bool // remove all of the group's files (its topic's deletion was applied)
+
+	// Hold is for a copy from a peer that takes several appends: nothing is promised, and Checkpoint not looked at, until
+	// one comes without Hold. A crash in between leaves what was promised before.
+	Hold bool
+	// Restart forgets all segments first: what the group has lies wholly below what comes. They are removed when it is
+	// promised.
+	Restart bool
+	// Revert gives up what was held.
+	Revert bool
 }
 
 // SegmentEntry is one entry with what the index says about it. BaseOffset and LastOffset are -1 for entries without
@@ -35,6 +44,8 @@ type SegmentEntry struct {
 	LastOffset   int64
 	MaxTimestamp int64
 	Roll         bool
+	// RowCRC is the checksum of an entry whose bytes are not kept (BaseOffset -1), when it was read from segments.
+	RowCRC uint32
 }
 
 // SegmentResult tells the replica what is in segments now.

@@ -68,6 +68,9 @@ type partition struct {
 	state SegmentState
 	log   vfs.File // the open segment's files, nil until needed
 	idx   vfs.File
+
+	held     *SegmentState // not promised yet
+	obsolete []SegmentInfo // to be removed when held is promised
 }
 
 // Segments writes the committed past of all groups. One owner, the segment writer; readers use SegmentReader.
@@ -197,9 +200,16 @@ func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
 		p = &partition{dir: dir}
 		s.groups[a.Group] = p
 	}
-	next := p.state
-	next.Segments = append([]SegmentInfo(nil), p.state.Segments...)
-	next.Name, next.Checkpoint = a.Name, a.Checkpoint
+	if a.Revert {
+		p.closeFiles()
+		p.held, p.obsolete = nil, nil
+		_, err := p.open(s.fs)
+		return SegmentResult{Last: p.state.Last, Segments: p.state.Segments}, err
+	}
+	next, err := p.next(s.fs, &a)
+	if err != nil {
+		return SegmentResult{}, err
+	}
 	for from := 0; from < len(a.Entries); {
 		to := from
 		for to < len(a.Entries) && !a.Entries[to].Roll {
@@ -211,7 +221,12 @@ func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
 		}
 		from = to + 1
 	}
-	dropped := next.dropBelow(a.LogStart)
+	if a.Hold {
+		p.held = &next
+		return SegmentResult{}, nil
+	}
+	dropped := append(p.obsolete, next.dropBelow(a.LogStart)...)
+	p.held, p.obsolete = nil, nil
 	if err := writeManifest(s.fs, p.dir, &next); err != nil {
 		p.closeFiles()
 		return SegmentResult{}, err
@@ -225,6 +240,43 @@ func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
 		}
 	}
 	return SegmentResult{Last: next.Last, Segments: next.Segments}, nil
+}
+
+// next is the state that an append starts from.
+func (p *partition) next(fsys vfs.FS, a *SegmentAppend) (SegmentState, error) {
+	from := p.state
+	if p.held != nil {
+		from = *p.held
+	}
+	next := from
+	next.Segments = append([]SegmentInfo(nil), from.Segments...)
+	next.Name, next.Checkpoint = a.Name, a.Checkpoint
+	if !a.Restart {
+		return next, nil
+	}
+	p.closeFiles()
+	p.held = nil
+	p.obsolete = nil
+	next.Segments, next.NextOffset, next.Last = nil, a.NextOffset, Position{}
+	for _, seg := range p.state.Segments {
+		if seg.Base != a.NextOffset {
+			p.obsolete = append(p.obsolete, seg)
+			continue
+		}
+		// A segment without records, of the same name as the one to come, would be overwritten while it is still promised.
+		if n := len(p.state.Segments); n > 0 && seg.Rows > 0 {
+			p.state.Segments = p.state.Segments[:n-1]
+			if err := writeManifest(fsys, p.dir, &p.state); err != nil {
+				return next, err
+			}
+			for _, name := range []string{logName(seg.Base), idxName(seg.Base)} {
+				if err := fsys.Remove(path.Join(p.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return next, err
+				}
+			}
+		}
+	}
+	return next, nil
 }
 
 // dropBelow takes sealed segments that lie wholly below the log start out of the manifest.
@@ -258,7 +310,10 @@ func (p *partition) append(fsys vfs.FS, st *SegmentState, run []SegmentEntry, fi
 	pos := seg.Bytes
 	for i := range run {
 		e := &run[i]
-		r := row{index: e.Index, term: e.Term, kind: e.Type, pos: pos, base: -1, last: -1, timestamp: e.MaxTimestamp, crc: crc32.Checksum(e.Data, castagnoli)}
+		r := row{index: e.Index, term: e.Term, kind: e.Type, pos: pos, base: -1, last: -1, timestamp: e.MaxTimestamp, crc: e.RowCRC}
+		if e.RowCRC == 0 {
+			r.crc = crc32.Checksum(e.Data, castagnoli)
+		}
 		if e.BaseOffset >= 0 {
 			if e.BaseOffset != st.NextOffset {
 				panic(fmt.Sprintf("BUG: %s: a batch at offset %d goes into a segment that ends at %d", st.Name, e.BaseOffset, st.NextOffset))

@@ -53,24 +53,28 @@ type GossipRow struct {
 	Leadership cluster.Leadership
 }
 
-// SegmentRequest asks a peer for a part of a file of a group's segments. It is answered by SegmentChunk to the replica of
-// that group.
+// SegmentRequest asks the leader of a group for entries that are only in its segments. It is answered by SegmentChunk to
+// the asking replica.
 type SegmentRequest struct {
-	From   wal.ReplicaID // set by the link
-	Group  wal.GroupID
-	Base   int64 // of the segment
-	Offset int64 // in the file
-	Length int
-	Token  uint64
+	From     wal.ReplicaID // set by the link
+	Group    wal.GroupID
+	Index    wal.Index // first entry
+	UpTo     wal.Index // last entry
+	MaxBytes int
+	Token    uint64
 }
 
-// SegmentChunk answers SegmentRequest. Why is set when there is nothing to give.
+// SegmentChunk answers SegmentRequest. Why is set when there is nothing to give; Copied.Entries is empty when the leader's
+// segments begin later.
 type SegmentChunk struct {
-	Group wal.GroupID
-	Base  int64
-	// Offset of Data in the file; Data is shorter than asked for only at the end of what is committed.
-	Offset int64
+	Group  wal.GroupID
 	Token  uint64
 	Why    string
-	Data   []byte `json:",omitempty"`
+	Copied wal.Copied
+}
+
+// ReadEntries has the segment reader answer a SegmentRequest to a link.
+type ReadEntries struct {
+	Request *SegmentRequest
+	To      *actor.PID
 }

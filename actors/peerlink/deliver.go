@@ -1,7 +1,6 @@
 package peerlink
 
 import (
-	"encoding/binary"
 	"encoding/json"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -57,8 +56,8 @@ func (l *Link) deliver(ctx actor.Context, kind byte, body []byte) error {
 			return errMalformed
 		}
 		m.From = l.theirs.Replica
-		if l.o.Node.SegmentReader != nil && m.From != 0 {
-			ctx.Send(l.o.Node.SegmentReader, m)
+		if to := l.local(m.Group); to != nil && m.From != 0 && m.Group != wal.MetaGroup {
+			ctx.Send(to, m)
 		}
 	case kindSegmentChunk:
 		m, err := decodeChunk(body)
@@ -92,25 +91,49 @@ func (l *Link) raft(ctx actor.Context, body []byte) error {
 	return nil
 }
 
-// encodeChunk writes a part of a segment without copying it.
+// encodeChunk writes entries of a segment without copying the batches.
 func encodeChunk(m *message.SegmentChunk) [][]byte {
-	head := *m
-	head.Data = nil
-	h, err := json.Marshal(&head)
-	if err != nil {
-		panic("BUG: a segment chunk does not encode: " + err.Error())
+	e := &raftEncoder{buf: append(make([]byte, 0, 4096), frameVersion, kindSegmentChunk)}
+	e.uint(uint64(m.Group))
+	e.uint(m.Token)
+	e.uint(uint64(len(m.Why)))
+	e.buf = append(e.buf, m.Why...)
+	e.uint(uint64(m.Copied.First))
+	e.uint(uint64(m.Copied.FirstOffset))
+	e.uint(uint64(len(m.Copied.Entries)))
+	for i := range m.Copied.Entries {
+		x := &m.Copied.Entries[i]
+		roll := uint64(0)
+		if x.Roll {
+			roll = 1
+		}
+		for _, v := range [...]uint64{uint64(x.Index), uint64(x.Term), uint64(x.Type), roll, uint64(x.BaseOffset + 1), uint64(x.LastOffset + 1), uint64(x.MaxTimestamp + 1), uint64(x.RowCRC), uint64(len(x.Data))} {
+			e.uint(v)
+		}
+		e.payload(x.Data)
 	}
-	b := binary.AppendUvarint([]byte{frameVersion, kindSegmentChunk}, uint64(len(h)))
-	return [][]byte{append(b, h...), m.Data}
+	return e.finish()
 }
 
 func decodeChunk(b []byte) (*message.SegmentChunk, error) {
 	r := &reader{b: b}
-	head := r.bytes()
-	m := &message.SegmentChunk{}
-	if r.bad || json.Unmarshal(head, m) != nil {
+	m := &message.SegmentChunk{Group: wal.GroupID(r.uint()), Token: r.uint(), Why: string(r.bytes())}
+	m.Copied.First, m.Copied.FirstOffset = wal.Index(r.uint()), int64(r.uint())
+	n := r.uint()
+	if r.bad || n > uint64(len(r.b)/9) {
 		return nil, errMalformed
 	}
-	m.Data = append([]byte(nil), r.b...)
+	for range n {
+		x := wal.SegmentEntry{Entry: wal.Entry{Index: wal.Index(r.uint()), Term: wal.Term(r.uint()), Type: wal.EntryType(r.uint())}, Roll: r.uint() == 1}
+		x.BaseOffset, x.LastOffset, x.MaxTimestamp = int64(r.uint())-1, int64(r.uint())-1, int64(r.uint())-1
+		x.RowCRC = uint32(r.uint())
+		if x.Data = r.bytes(); len(x.Data) == 0 {
+			x.Data = nil
+		}
+		if r.bad {
+			return nil, errMalformed
+		}
+		m.Copied.Entries = append(m.Copied.Entries, x)
+	}
 	return m, nil
 }

@@ -90,6 +90,8 @@ type Group struct {
 	log        *slog.Logger
 	holding    bool // a snapshot is being prepared
 	leaderSeen wal.ReplicaID
+	sinceWatch int                   // ticks
+	snapshots  map[wal.ReplicaID]int // ticks that a follower has been silent on its way to a snapshot
 }
 
 // New starts a group from what was recovered. The owner calls Begin when it gets its Started message.
@@ -166,10 +168,40 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 			}
 		}
 	}
+	g.watchSnapshots(n)
 	if g.rn.HasReady() {
 		g.kick()
 	}
 }
+
+// snapshotTicks is how long a follower may be silent on its way to a snapshot; then Raft offers one anew.
+const snapshotTicks = 150
+
+// watchSnapshots wakes followers from the wait for a snapshot that got lost: Raft itself would wait for ever.
+func (g *Group) watchSnapshots(n int) {
+	g.sinceWatch += n
+	if g.sinceWatch < 10 || !g.Leading() {
+		return
+	}
+	waited := g.sinceWatch
+	g.sinceWatch = 0
+	for _, p := range g.rn.Peers() {
+		if !p.Snapshotting {
+			delete(g.snapshots, p.ID)
+			continue
+		}
+		if g.snapshots == nil {
+			g.snapshots = map[wal.ReplicaID]int{}
+		}
+		if g.snapshots[p.ID] += waited; g.snapshots[p.ID] > snapshotTicks {
+			delete(g.snapshots, p.ID)
+			g.rn.ReportSnapshot(p.ID, false)
+		}
+	}
+}
+
+// SnapshotMoves says that a follower is on its way to its snapshot.
+func (g *Group) SnapshotMoves(id wal.ReplicaID) { delete(g.snapshots, id) }
 
 // Propose queues data for the next flush; Machine.Appended or Machine.Dropped tells what became of it.
 func (g *Group) Propose(ctx actor.Context, data []byte) {
@@ -252,6 +284,14 @@ func (g *Group) hold(m *pb.Message) {
 }
 
 func (g *Group) peerChanged(m *message.PeerChanged) {
+	if g.Leading() {
+		for _, p := range g.rn.Peers() {
+			if p.ID == m.Replica && p.Snapshotting { // what was under way is lost with the link
+				g.rn.ReportSnapshot(p.ID, false)
+				g.kick()
+			}
+		}
+	}
 	if m.Up {
 		return
 	}

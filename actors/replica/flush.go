@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
-	pb "go.etcd.io/raft/v3/raftpb"
 
 	"chronik/actors/message"
 	"chronik/wal"
@@ -25,7 +24,7 @@ const maxFlush = 32 << 20
 
 // maybeFlush moves what is committed when there is enough of it, or when the WAL or retention asks.
 func (r *Replica) maybeFlush(ctx actor.Context) {
-	if r.flush.busy || r.closing || r.pos.Index <= r.log.flushedTo.Index {
+	if r.flush.busy || r.copy != nil || r.closing || r.pos.Index <= r.log.flushedTo.Index {
 		return
 	}
 	bytes, rolled := int64(0), false
@@ -79,6 +78,10 @@ func (r *Replica) segmentWritten(ctx actor.Context, m *message.SegmentWritten) {
 		return
 	}
 	r.flush.busy = false
+	if r.copy != nil {
+		r.copied(ctx, m)
+		return
+	}
 	if m.Err != nil {
 		return // no room: the next tick tries again
 	}
@@ -109,17 +112,4 @@ func (r *Replica) compact() {
 func (r *Replica) release(ctx actor.Context, m *message.ReleaseLog) {
 	r.flush.upTo = max(r.flush.upTo, m.UpTo)
 	r.maybeFlush(ctx)
-}
-
-// Snapshot implements raftgroup.Machine: a follower that is behind the log in memory gets a position, and copies segments.
-func (r *Replica) Snapshot() ([]byte, wal.Position, *pb.ConfState, bool) {
-	return nil, wal.Position{}, nil, false
-}
-
-// Prepare implements raftgroup.Machine.
-func (r *Replica) Prepare(_ wal.ReplicaID, _ []byte, _ wal.Position, done func(bool)) { done(false) }
-
-// Restore implements raftgroup.Machine.
-func (r *Replica) Restore([]byte, wal.Position, *pb.ConfState) {
-	panic("BUG: " + r.o.Birth.Name + ": a snapshot that was never prepared")
 }

@@ -17,6 +17,7 @@ import (
 type inSync struct {
 	members  []wal.ReplicaID
 	caughtUp map[wal.ReplicaID]time.Time
+	heard    map[wal.ReplicaID]time.Time // when it was last known to be active; Raft forgets that at every election timeout
 	// endBefore is the log's end at the last sweep: who has that now was caught up then.
 	endBefore wal.Index
 	sweptAt   time.Time
@@ -27,7 +28,7 @@ type inSync struct {
 
 // reset begins anew with a role: a new leader takes every voter for caught up and learns otherwise in time.
 func (s *inSync) reset(r *Replica) {
-	s.members, s.caughtUp = nil, map[wal.ReplicaID]time.Time{}
+	s.members, s.caughtUp, s.heard = nil, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]time.Time{}
 	if !r.g.Leading() {
 		return
 	}
@@ -39,6 +40,9 @@ func (s *inSync) reset(r *Replica) {
 	}
 	s.endBefore, s.sweptAt = r.log.last(), r.now
 }
+
+// silent is how long a follower may be unheard of before an old position of it counts no more: two election timeouts.
+const silent = 2 * time.Second
 
 // sweepInSync recomputes the in-sync set on a tick.
 func (r *Replica) sweepInSync(ctx actor.Context) {
@@ -56,12 +60,17 @@ func (r *Replica) sweepInSync(ctx actor.Context) {
 			members = append(members, p.ID)
 			continue
 		}
-		if p.Match >= r.log.last() {
+		if p.Active {
+			s.heard[p.ID] = r.now
+		}
+		switch {
+		case r.now.Sub(s.heard[p.ID]) > silent: // where it is now is not known
+		case p.Match >= r.log.last():
 			s.caughtUp[p.ID] = r.now
-		} else if p.Match >= s.endBefore {
+		case p.Match >= s.endBefore:
 			s.caughtUp[p.ID] = s.sweptAt
 		}
-		if p.Active && r.now.Sub(s.caughtUp[p.ID]) <= limit {
+		if r.now.Sub(s.caughtUp[p.ID]) <= limit {
 			members = append(members, p.ID)
 		}
 	}

@@ -47,6 +47,7 @@ type Replica struct {
 	pos        wal.Position // of the newest applied entry
 	conf       *pb.ConfState
 	flush      flushing
+	copy       *copying          // from the leader's segments; nil: not needed
 	lookups    map[uint64]lookup // questions to the segment reader
 	nextLookup uint64
 	barriers   barriers
@@ -98,8 +99,9 @@ func (r *Replica) restore() (raftnode.Start, error) {
 		start.HardState = w.HardState
 		for i := range w.Entries {
 			e := &w.Entries[i]
-			if e.Index < r.log.first {
-				continue // in segments already: the release did not get through
+			if e.Index < r.log.first || e.Term < r.log.flushedTo.Term {
+				// In segments already (the release did not get through), or replaced by what was copied into them.
+				continue
 			}
 			if e.Index != r.log.last()+1 {
 				return start, fmt.Errorf("%s: the log continues at entry %d, segments end at %d", r.o.Birth.Name, e.Index, r.log.last())
@@ -173,6 +175,10 @@ func (r *Replica) Receive(ctx actor.Context) {
 		r.segmentWritten(ctx, m)
 	case *message.ReleaseLog:
 		r.release(ctx, m)
+	case *message.SegmentRequest:
+		r.segmentRequest(ctx, m)
+	case *message.SegmentChunk:
+		r.chunk(ctx, m)
 	case *message.ConfigChanged:
 		r.configChanged(m)
 	case *message.DiskState:
@@ -195,6 +201,7 @@ func (r *Replica) tick(ctx actor.Context, m *message.Tick) {
 	r.g.Tick(ctx, m.N)
 	r.expireWaiters(ctx)
 	r.expireFetches(ctx)
+	r.tickCopy(ctx)
 	r.sweepInSync(ctx)
 	if r.g.Leading() && r.now.Sub(r.lastSweep) >= r.o.Node.Config().RetentionCheck {
 		r.lastSweep = r.now

@@ -75,6 +75,10 @@ func (r *Reader) Receive(ctx actor.Context) {
 		if !r.passOn(ctx, m) {
 			r.read(ctx, m)
 		}
+	case *message.ReadEntries:
+		if !r.passOn(ctx, m) {
+			r.entries(ctx, m)
+		}
 	case *message.FindTimestamp:
 		if !r.passOn(ctx, m) {
 			r.find(ctx, m)
@@ -98,6 +102,23 @@ func (r *Reader) read(ctx actor.Context, m *message.ReadCold) {
 	}
 	m.Send(ctx, &message.ColdRead{Answered: message.Answered{Token: m.Token}, Batches: batches, Err: err})
 }
+
+// entries reads a part of a group's past for a peer.
+func (r *Reader) entries(ctx actor.Context, m *message.ReadEntries) {
+	q := m.Request
+	out := &message.SegmentChunk{Group: q.Group, Token: q.Token}
+	c, err := r.reader.Entries(q.Group, q.Index, q.UpTo, min(max(q.MaxBytes, 1), maxCopy))
+	if err != nil {
+		r.node.Env.Log.Warn("a peer asked for segments that cannot be read", "group", uint64(q.Group), "index", uint64(q.Index), "error", err)
+		out.Why = err.Error()
+	} else {
+		out.Copied = *c
+	}
+	ctx.Send(m.To, out)
+}
+
+// maxCopy bounds what is read for a peer at a time, in bytes.
+const maxCopy = 8 << 20
 
 func (r *Reader) find(ctx actor.Context, m *message.FindTimestamp) {
 	out := &message.TimestampFound{Answered: message.Answered{Token: m.Token}, Offset: -1, Timestamp: -1, Epoch: -1}
