@@ -63,7 +63,7 @@ func (r *SegmentReader) copySegment(g GroupID, seg SegmentInfo, first, from, upT
 			return nil, err
 		}
 		if row.index != first+Index(i) {
-			return nil, &CorruptionError{File: s.name, Offset: i * rowSize, What: fmt.Sprintf("its index holds entry %d where %d belongs", row.index, first+Index(i))}
+			return nil, &CorruptionError{File: s.idxNamed, Offset: i * rowSize, What: fmt.Sprintf("it holds entry %d where %d belongs", row.index, first+Index(i))}
 		}
 		if row.index > upTo {
 			break

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"path"
@@ -101,11 +102,8 @@ func (d *Dir) load(nodeID int32, random DirectoryID) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, &d.Format); err != nil {
-		return &CorruptionError{File: path.Join(d.path, formatName), What: err.Error()}
-	}
-	if d.Format.Version != DirVersion {
-		return fmt.Errorf("%s: %w %d (this program knows %d)", d.path, ErrUnknownVersion, d.Format.Version, DirVersion)
+	if d.Format, err = decodeFormat(b, path.Join(d.path, formatName)); err != nil {
+		return err
 	}
 	if nodeID >= 0 && d.Format.NodeID != nodeID {
 		return &WrongNodeError{d.path, d.Format.NodeID, nodeID}
@@ -115,15 +113,53 @@ func (d *Dir) load(nodeID int32, random DirectoryID) error {
 
 // Save replaces the format file, durably.
 func (d *Dir) Save(f Format) error {
-	b, err := json.MarshalIndent(f, "", " ")
+	b, err := encodeFormat(f)
 	if err != nil {
 		return err
 	}
-	if err := ReplaceFile(d.fs, d.path, formatName, append(b, '\n')); err != nil {
+	if err := ReplaceFile(d.fs, d.path, formatName, b); err != nil {
 		return err
 	}
 	d.Format = f
 	return nil
+}
+
+// formatFile is what format.json holds: the format, and the CRC-32C of its compact JSON.
+type formatFile struct {
+	Format
+	Checksum uint32
+}
+
+func encodeFormat(f Format) ([]byte, error) {
+	plain, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.MarshalIndent(formatFile{f, crc32.Checksum(plain, castagnoli)}, "", " ")
+	return append(b, '\n'), err
+}
+
+// decodeFormat reads format.json. The version comes first: of another one nothing else is known.
+func decodeFormat(b []byte, name string) (Format, error) {
+	var v struct{ Version int }
+	if err := json.Unmarshal(b, &v); err != nil {
+		return Format{}, &CorruptionError{File: name, What: err.Error()}
+	}
+	if v.Version != DirVersion {
+		return Format{}, fmt.Errorf("%s: %w %d (this program knows %d)", name, ErrUnknownVersion, v.Version, DirVersion)
+	}
+	var f formatFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Format{}, &CorruptionError{File: name, What: err.Error()}
+	}
+	plain, err := json.Marshal(f.Format)
+	if err != nil {
+		return Format{}, err
+	}
+	if crc32.Checksum(plain, castagnoli) != f.Checksum {
+		return Format{}, &CorruptionError{File: name, What: "its checksum does not match: it was damaged or edited"}
+	}
+	return f.Format, nil
 }
 
 // Close releases the lock.

@@ -45,24 +45,21 @@ type span struct {
 
 // group is what the log remembers of a group beside its entries' whereabouts.
 type group struct {
-	birth    *Birth
-	hs       HardState
-	hasHS    bool
-	base     Position
-	headGen  uint64 // oldest generation that holds the newest birth, hard state or base
-	spans    []span // by index, ascending; of the live entries only
-	hasBase  bool
-	released Position
+	birth   *Birth
+	hs      HardState
+	hasHS   bool
+	base    Position
+	headGen uint64 // oldest generation that holds the newest birth, hard state or base
+	spans   []span // by index, ascending; of the live entries only
+	hasBase bool
 }
 
-// file is one file of the ring. gen 0: free.
+// file is one file of the ring, with its header; Gen 0: free.
 type file struct {
-	prevEnd int64 // where the generation before this one ends
-	prevGen uint64
-	name    string
-	f       vfs.File
-	size    int64
-	gen     uint64
+	fileHeader
+	name string
+	f    vfs.File
+	size int64
 }
 
 // Log is the write-ahead log of a data directory. One owner; not safe for concurrent use.
@@ -77,6 +74,7 @@ type Log struct {
 	synced place
 	groups map[GroupID]*group
 	full   bool
+	holder GroupID // pinned the oldest file when last looked
 
 	hdr   []byte
 	parts [][]byte
@@ -202,7 +200,7 @@ func (l *Log) entries(t recordType, g GroupID, es []Entry, cut func()) {
 // flush writes what appendWrite collected as one frame, syncs it, and takes note of it.
 func (l *Log) flush(size int, ws []Write) error {
 	head := l.files[len(l.files)-1]
-	at := place{head.gen, l.head}
+	at := place{head.Gen, l.head}
 	if l.frame == nil {
 		l.frame = make([]byte, frameHead)
 	}
@@ -219,13 +217,13 @@ func (l *Log) flush(size int, ws []Write) error {
 		return err
 	}
 	l.head += total
-	l.synced = place{head.gen, l.head}
+	l.synced = place{head.Gen, l.head}
 	l.Rounds++
 	l.Bytes += total
 	clear(l.parts)
 	l.parts, l.hdr = l.parts[:0], l.hdr[:0]
 	for i := range ws {
-		l.note(&ws[i], head.gen)
+		l.note(&ws[i], head.Gen)
 	}
 	return nil
 }
@@ -318,17 +316,12 @@ func (l *Log) nextFile(need int64) error {
 	if err != nil {
 		return err
 	}
-	h := fileHeader{Gen: 1}
-	if n := len(l.files); n > 0 {
-		h = fileHeader{Gen: l.files[n-1].gen + 1, PrevGen: l.files[n-1].gen, PrevEnd: l.head}
-	}
-	if _, err := f.f.WriteAt(h.encode(), 0); err != nil {
-		return &FatalError{err}
-	}
-	if err := l.sync(f.f); err != nil {
+	last := l.files[len(l.files)-1]
+	h := fileHeader{Gen: last.Gen + 1, PrevGen: last.Gen, PrevEnd: l.head, Synced: headerSize, Size: f.size}
+	if err := l.writeHeader(f, h.encode()); err != nil {
 		return err
 	}
-	f.gen, f.prevEnd, f.prevGen = h.Gen, h.PrevEnd, h.PrevGen
+	f.fileHeader = h
 	l.files = append(l.files, f)
 	l.head = headerSize
 	return nil
@@ -399,13 +392,17 @@ func (l *Log) Pinned() []Pin {
 	if len(l.files) < l.o.Files/2+1 {
 		return nil
 	}
-	oldest := l.files[0].gen
+	oldest := l.files[0].Gen
 	var pins []Pin
 	for id, g := range l.groups {
+		upTo := Index(0)
 		for _, s := range g.spans {
 			if s.gen == oldest {
-				pins = append(pins, Pin{id, s.last})
+				upTo = s.last
 			}
+		}
+		if upTo > 0 {
+			pins = append(pins, Pin{id, upTo})
 		}
 	}
 	sort.Slice(pins, func(i, j int) bool { return pins[i].Group < pins[j].Group })
@@ -413,15 +410,26 @@ func (l *Log) Pinned() []Pin {
 }
 
 // Reclaim retires the oldest files that hold nothing any more, and, when the ring is beyond its limit, the oldest even
-// though it is pinned, after writing what must be kept again at the head. It returns how many files were freed.
+// though it is pinned, after writing what must be kept again at the head. It returns how many files were freed. Where
+// there is no room for that (ENOSPC) the log is Full and nothing is lost: a later Reclaim goes on.
 func (l *Log) Reclaim() (int, error) {
 	freed := 0
 	for len(l.files) > 1 {
-		pinned := l.heldBy(l.files[0].gen)
-		if len(pinned) > 0 && len(l.files) <= l.o.Files {
+		oldest := l.files[0]
+		if len(l.files) <= l.o.Files && l.holds(l.holder, oldest.Gen) {
 			break
 		}
-		if err := l.rewrite(l.files[0], pinned); err != nil {
+		pinned := l.heldBy(oldest.Gen)
+		if len(pinned) > 0 && len(l.files) <= l.o.Files {
+			l.holder = pinned[0]
+			break
+		}
+		if err := l.rewrite(oldest, pinned); err != nil {
+			var fatal *FatalError
+			if errors.Is(err, syscall.ENOSPC) && !errors.As(err, &fatal) {
+				l.full = true
+				break
+			}
 			return freed, err
 		}
 		if err := l.retire(); err != nil {
@@ -432,32 +440,41 @@ func (l *Log) Reclaim() (int, error) {
 	return freed, nil
 }
 
-func (l *Log) heldBy(gen uint64) []GroupID {
-	var ids []GroupID
-	for id, g := range l.groups {
+// holds says whether a group has live entries in a generation.
+func (l *Log) holds(id GroupID, gen uint64) bool {
+	if g := l.groups[id]; g != nil {
 		for _, s := range g.spans {
 			if s.gen == gen {
-				ids = append(ids, id)
-				break
+				return true
 			}
+		}
+	}
+	return false
+}
+
+func (l *Log) heldBy(gen uint64) []GroupID {
+	var ids []GroupID
+	for id := range l.groups {
+		if l.holds(id, gen) {
+			ids = append(ids, id)
 		}
 	}
 	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
 	return ids
 }
 
+// maxFree is how many free files the ring keeps.
+const maxFree = 2
+
 // retire makes the oldest file free: its header is destroyed and synced before it can be used again.
 func (l *Log) retire() error {
 	f := l.files[0]
-	if _, err := f.f.WriteAt(make([]byte, 64), 0); err != nil {
-		return &FatalError{err}
-	}
-	if err := l.sync(f.f); err != nil {
+	if err := l.writeHeader(f, make([]byte, headerUsed)); err != nil {
 		return err
 	}
 	l.files = append(l.files[:0], l.files[1:]...)
-	f.gen = 0
-	if f.size < l.o.FileSize || len(l.free) >= 2 { // the small first file, or more than the ring needs
+	f.fileHeader = fileHeader{}
+	if f.size < l.o.FileSize || len(l.free) >= maxFree { // the small first file, or more than the ring needs
 		f.f.Close()
 		if err := l.fs.Remove(f.name); err != nil {
 			return &FatalError{err}

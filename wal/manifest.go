@@ -83,11 +83,14 @@ func readManifest(fsys vfs.FS, dir string) (*SegmentState, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 16 || string(b[:8]) != manifestMagic || crc32.Checksum(b[16:], castagnoli) != le.Uint32(b[12:]) {
-		return nil, &CorruptionError{File: name, What: "it does not verify"}
+	if len(b) < 16 || string(b[:8]) != manifestMagic {
+		return nil, &CorruptionError{File: name, What: "it is none of ours"}
 	}
 	if v := le.Uint32(b[8:]); v != manifestVersion {
-		return nil, fmt.Errorf("%s: %w %d", name, ErrUnknownVersion, v)
+		return nil, fmt.Errorf("%s: %w %d (this program knows %d)", name, ErrUnknownVersion, v, manifestVersion)
+	}
+	if crc32.Checksum(b[16:], castagnoli) != le.Uint32(b[12:]) {
+		return nil, &CorruptionError{File: name, Offset: 12, What: "it does not verify"}
 	}
 	r := &reader{b: b[16:]}
 	st := &SegmentState{}
@@ -102,6 +105,7 @@ func readManifest(fsys vfs.FS, dir string) (*SegmentState, error) {
 	for range n {
 		s := SegmentInfo{Base: int64(r.u64()), NextOffset: int64(r.u64()), Bytes: int64(r.u64()), Rows: int64(r.u64()), MaxTimestamp: int64(r.u64()), OffsetOfMax: int64(r.u64())}
 		s.Sealed = r.u8() == 1
+		r.bad = r.bad || s.Base < 0 || s.NextOffset < s.Base || s.Bytes < 0 || s.Rows < 0 || s.Rows > 1<<50
 		st.Segments = append(st.Segments, s)
 	}
 	st.Checkpoint = append([]byte(nil), r.take(int(r.u32()))...)

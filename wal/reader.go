@@ -26,19 +26,19 @@ func NewSegmentReader(fsys vfs.FS, dir string) *SegmentReader {
 
 // openSegment is one segment opened for reading.
 type openSegment struct {
-	log, idx vfs.File
-	rows     int64
-	name     string
+	log, idx       vfs.File
+	rows           int64
+	name, idxNamed string
 }
 
 func (r *SegmentReader) open(g GroupID, base, rows int64) (*openSegment, error) {
 	dir := path.Join(r.dir, strconv.FormatUint(uint64(g), 10))
-	s := &openSegment{rows: rows, name: path.Join(dir, logName(base))}
+	s := &openSegment{rows: rows, name: path.Join(dir, logName(base)), idxNamed: path.Join(dir, idxName(base))}
 	var err error
 	if s.log, err = r.fs.Open(s.name); err != nil {
 		return nil, err
 	}
-	if s.idx, err = r.fs.Open(path.Join(dir, idxName(base))); err != nil {
+	if s.idx, err = r.fs.Open(s.idxNamed); err != nil {
 		s.log.Close()
 		return nil, err
 	}
@@ -50,11 +50,11 @@ func (s *openSegment) close() { s.log.Close(); s.idx.Close() }
 func (s *openSegment) row(i int64) (row, error) {
 	var b [rowSize]byte
 	if n, err := s.idx.ReadAt(b[:], i*rowSize); n < rowSize {
-		return row{}, &CorruptionError{File: s.name, Offset: i * rowSize, What: fmt.Sprintf("its index cannot be read: %v", err)}
+		return row{}, &CorruptionError{File: s.idxNamed, Offset: i * rowSize, What: fmt.Sprintf("%d of %d bytes of a row could be read: %v", n, rowSize, err)}
 	}
 	r, ok := decodeRow(b[:])
 	if !ok {
-		return r, &CorruptionError{File: s.name, Offset: i * rowSize, What: "a row of its index does not verify"}
+		return r, &CorruptionError{File: s.idxNamed, Offset: i * rowSize, What: "a row does not verify"}
 	}
 	return r, nil
 }

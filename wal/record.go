@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -11,7 +12,9 @@ const (
 	fileMagic     = "CHRONIKW"
 	fileVersion   = 1
 	headerSize    = 4096 // the header has a block of its own
-	frameAlign    = 512  // frames begin on sectors, so that they can be found again behind damage
+	headerUsed    = 64   // of which this much is used
+	maxGeneration = 1 << 62
+	frameAlign    = 512 // frames begin on sectors, so that they can be found again behind damage
 	frameHead     = 32
 	frameMagic    = 0x4b52_4843 // "CHRK"
 	recordVersion = 1
@@ -34,6 +37,8 @@ type fileHeader struct {
 	Gen     uint64
 	PrevGen uint64 // 0: none
 	PrevEnd int64  // where the previous generation ends; everything before is intact or damaged, never torn
+	Synced  int64  // frames up to here were synced before this header was written
+	Size    int64  // of the file, allocated
 }
 
 func (h fileHeader) encode() []byte {
@@ -43,27 +48,42 @@ func (h fileHeader) encode() []byte {
 	le.PutUint64(b[16:], h.Gen)
 	le.PutUint64(b[24:], h.PrevGen)
 	le.PutUint64(b[32:], uint64(h.PrevEnd))
-	le.PutUint32(b[12:], crc32.Checksum(b[16:64], castagnoli))
+	le.PutUint64(b[40:], uint64(h.Synced))
+	le.PutUint64(b[48:], uint64(h.Size))
+	le.PutUint32(b[12:], crc32.Checksum(b[16:headerUsed], castagnoli))
 	return b
 }
 
-// decodeHeader returns ok=false for a file that is free (never used, retired, or whose header was never completed).
-func decodeHeader(b []byte, name string) (h fileHeader, ok bool, err error) {
-	if len(b) < 64 || string(b[:8]) != fileMagic || crc32.Checksum(b[16:64], castagnoli) != le.Uint32(b[12:]) {
+// decodeHeader returns live=false for a file that is free: never used, retired, or whose header did not get through. All
+// of these leave zeros, since a sector is written whole or not at all; anything else is damage.
+func decodeHeader(b []byte, name string) (h fileHeader, live bool, err error) {
+	b = b[:min(len(b), headerUsed)]
+	if bytes.Count(b, []byte{0}) == len(b) {
 		return h, false, nil
+	}
+	if len(b) < headerUsed || string(b[:8]) != fileMagic {
+		return h, false, &CorruptionError{File: name, What: "its header is none of ours"}
 	}
 	if v := le.Uint32(b[8:]); v != fileVersion {
 		return h, false, fmt.Errorf("%s: %w %d (this program knows %d)", name, ErrUnknownVersion, v, fileVersion)
 	}
-	return fileHeader{Gen: le.Uint64(b[16:]), PrevGen: le.Uint64(b[24:]), PrevEnd: int64(le.Uint64(b[32:]))}, true, nil
+	h = fileHeader{Gen: le.Uint64(b[16:]), PrevGen: le.Uint64(b[24:]), PrevEnd: int64(le.Uint64(b[32:])), Synced: int64(le.Uint64(b[40:])), Size: int64(le.Uint64(b[48:]))}
+	if crc32.Checksum(b[16:], castagnoli) != le.Uint32(b[12:]) {
+		return h, false, &CorruptionError{File: name, Offset: 12, What: "its header does not verify"}
+	}
+	if h.Gen == 0 || h.Gen > maxGeneration || h.PrevGen >= h.Gen || h.PrevEnd < 0 || h.PrevGen > 0 && h.PrevEnd < headerSize || h.Synced < headerSize {
+		return h, false, &CorruptionError{File: name, Offset: 16, What: "its header contradicts itself"}
+	}
+	return h, true, nil
 }
 
 // frame is what one Commit writes at once: head, payload, padding to the next sector. Payload is a run of records.
 //
 //	0 magic u32 | 4 crc u32 | 8 length u32 | 12 version u8, 3 spare | 16 synced generation u64 | 24 synced position u64
 type frame struct {
-	length int
-	synced place
+	length  int
+	synced  place
+	version byte
 }
 
 func seed(p place) uint32 {
@@ -103,7 +123,7 @@ func decodeFrame(b []byte, at place) (f frame, payload []byte, ok bool) {
 	if crc32.Update(seed(at), castagnoli, h[8:frameHead+n]) != le.Uint32(h[4:]) {
 		return f, nil, false
 	}
-	return frame{length: int(n), synced: place{le.Uint64(h[16:]), int64(le.Uint64(h[24:]))}}, h[frameHead : frameHead+n], true
+	return frame{int(n), place{le.Uint64(h[16:]), int64(le.Uint64(h[24:]))}, h[12]}, h[frameHead : frameHead+n], true
 }
 
 func aligned(n int64) int64 { return (n + frameAlign - 1) / frameAlign * frameAlign }

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"chronik/wal/vfs"
 )
@@ -68,13 +70,15 @@ func Open(fsys vfs.FS, dir string, o Options) (*Log, *Recovery, error) {
 	if err := l.startGeneration(tail); err != nil {
 		return nil, nil, err
 	}
+	pos := int64(headerSize)
 	for _, payload := range tail { // its newest copy is in the new generation
-		if err := rec.frame(payload, l.files[len(l.files)-1].gen); err != nil {
+		if err := rec.frame(payload, place{l.files[len(l.files)-1].Gen, pos}); err != nil {
 			return nil, nil, err
 		}
+		pos += frameSize(len(payload))
 	}
 	for id, g := range rec.groups {
-		l.groups[id] = g.track(l.files[len(l.files)-1].gen)
+		l.groups[id] = g.track()
 	}
 	return l, out, nil
 }
@@ -122,13 +126,16 @@ func (l *Log) openFiles() error {
 			l.free = append(l.free, f)
 			continue
 		}
-		f.gen, f.prevEnd, f.prevGen = h.Gen, h.PrevEnd, h.PrevGen
+		f.fileHeader = h
+		if f.size < h.Size {
+			l.o.Logf("%s is %d bytes shorter than it was allocated: something other than this program cut it", f.name, h.Size-f.size)
+		}
 		l.files = append(l.files, f)
 	}
-	sort.Slice(l.files, func(i, j int) bool { return l.files[i].gen < l.files[j].gen })
+	sort.Slice(l.files, func(i, j int) bool { return l.files[i].Gen < l.files[j].Gen })
 	for i := 1; i < len(l.files); i++ {
-		if l.files[i].prevGen != l.files[i-1].gen {
-			return &CorruptionError{File: l.files[i].name, What: fmt.Sprintf("it follows generation %d, but the newest before it is %d: a file is missing", l.files[i].prevGen, l.files[i-1].gen)}
+		if l.files[i].PrevGen != l.files[i-1].Gen {
+			return &CorruptionError{File: l.files[i].name, What: fmt.Sprintf("it follows generation %d, but the newest before it is %d: a file is missing", l.files[i].PrevGen, l.files[i-1].Gen)}
 		}
 	}
 	return nil
@@ -140,7 +147,7 @@ func (l *Log) replay(rec *recovery) (tail [][]byte, err error) {
 		last := i == len(l.files)-1
 		end := f.size
 		if !last {
-			end = l.files[i+1].prevEnd
+			end = l.files[i+1].PrevEnd
 		}
 		raw, err := readAll(f.f, min(end, f.size))
 		if err != nil {
@@ -150,24 +157,32 @@ func (l *Log) replay(rec *recovery) (tail [][]byte, err error) {
 		var payloads [][]byte
 		pos := int64(headerSize)
 		for pos < end {
-			fr, payload, ok := decodeFrame(raw, place{f.gen, pos})
+			fr, payload, ok := decodeFrame(raw, place{f.Gen, pos})
 			if !ok {
 				if !last {
 					return nil, &CorruptionError{File: f.name, Offset: pos, What: "a frame that was synced does not verify"}
 				}
 				break
 			}
-			if err := rec.frame(payload, f.gen); err != nil {
+			if fr.version != recordVersion {
+				return nil, fmt.Errorf("%s: %w %d of the frame at %d", f.name, ErrUnknownVersion, fr.version, pos)
+			}
+			if err := rec.frame(payload, place{f.Gen, pos}); errors.Is(err, ErrUnknownVersion) {
+				return nil, fmt.Errorf("%s, at %d: %w", f.name, pos, err)
+			} else if err != nil {
 				return nil, &CorruptionError{File: f.name, Offset: pos, What: err.Error()}
 			}
+			if rec.frameRead != nil {
+				rec.frameRead(f, frameSize(fr.length))
+			}
 			l.synced = maxPlace(l.synced, fr.synced)
-			frames, payloads = append(frames, place{f.gen, pos}), append(payloads, payload)
+			frames, payloads = append(frames, place{f.Gen, pos}), append(payloads, payload)
 			pos += frameSize(fr.length)
 		}
 		if !last {
 			continue
 		}
-		l.head = pos
+		l.head, l.synced = pos, maxPlace(l.synced, place{f.Gen, f.Synced})
 		if err := l.checkTail(f, raw, pos, rec); err != nil {
 			return nil, err
 		}
@@ -189,55 +204,94 @@ func maxPlace(a, b place) place {
 }
 
 // checkTail decides what the bytes behind the last good frame are: nothing, a torn round (never acknowledged), or damage:
-// then some frame behind it verifies and says that what lies before was synced.
+// then the header, or some frame behind it that verifies, says that what lies before was synced.
 func (l *Log) checkTail(f *file, raw []byte, pos int64, rec *recovery) error {
+	if pos < f.Synced {
+		return &CorruptionError{File: f.name, Offset: pos, What: fmt.Sprintf("its header says that everything below %d was synced", f.Synced)}
+	}
 	for p := pos + frameAlign; p+frameHead <= int64(len(raw)); p += frameAlign {
 		if le.Uint32(raw[p:]) != frameMagic {
 			continue
 		}
-		if fr, _, ok := decodeFrame(raw, place{f.gen, p}); ok && (place{f.gen, pos}).less(fr.synced) {
+		if fr, _, ok := decodeFrame(raw, place{f.Gen, p}); ok && (place{f.Gen, pos}).less(fr.synced) {
 			return &CorruptionError{File: f.name, Offset: pos, What: fmt.Sprintf("a later frame, at %d, says that this was synced", p)}
 		}
 	}
-	if pos+frameHead <= int64(len(raw)) {
-		h := raw[pos:]
-		// Our own magic with this generation's mark is a round that did not get through; anything else is an unused or
-		// recycled rest of the file.
-		if le.Uint32(h) == frameMagic && le.Uint64(h[16:])+1 >= f.gen && le.Uint64(h[16:]) <= f.gen {
-			rec.torn, rec.tornFile, rec.tornAt = frameSize(int(min(int64(le.Uint32(h[8:])), int64(len(raw))-pos))), f.name, pos
-		}
+	if n := int64(len(raw)) - pos; n >= 16+8 && l.begunHere(f, raw[pos:], pos) {
+		rec.torn, rec.tornFile, rec.tornAt = frameSize(int(min(int64(le.Uint32(raw[pos+8:])), n-frameHead))), f.name, pos
+	} else if n > 0 && n < 16+8 && bytes.Count(raw[pos:], []byte{0}) < int(n) {
+		rec.torn, rec.tornFile, rec.tornAt = n, f.name, pos
 	}
 	return nil
 }
 
+// begunHere says whether bytes are the beginning of a round that did not get through, rather than an unused or recycled
+// rest of the file: they carry our magic and a mark of this time, or exactly the mark that a round at this place carries.
+func (l *Log) begunHere(f *file, b []byte, pos int64) bool {
+	gen := le.Uint64(b[16:])
+	mark := place{gen, 0}
+	if len(b) >= frameHead {
+		mark.Pos = int64(le.Uint64(b[24:]))
+	}
+	return le.Uint32(b) == frameMagic && gen+1 >= f.Gen && gen <= f.Gen || mark == place{f.Gen, pos} || mark == place{f.PrevGen, f.PrevEnd} && f.PrevGen > 0
+}
+
+// settle makes durable what an earlier process may have left in the page cache only: the newest header and those of
+// retired files are written again and synced, and so are the directory's entries. Free files of an odd size, left by a
+// crash while they were allocated, are removed.
+func (l *Log) settle() error {
+	if n := len(l.files); n > 0 {
+		if err := l.writeHeader(l.files[n-1], l.files[n-1].encode()); err != nil {
+			return err
+		}
+	}
+	keep := l.free[:0]
+	for _, f := range l.free {
+		if f.size >= headerUsed {
+			if err := l.writeHeader(f, make([]byte, headerUsed)); err != nil {
+				return err
+			}
+		}
+		if f.size >= l.o.FileSize && len(keep) < maxFree {
+			keep = append(keep, f)
+			continue
+		}
+		f.f.Close()
+		if err := l.fs.Remove(f.name); err != nil {
+			return &FatalError{err}
+		}
+	}
+	l.free = keep
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return &FatalError{err}
+	}
+	return nil
+}
+
+func (l *Log) writeHeader(f *file, b []byte) error {
+	if _, err := f.f.WriteAt(b, 0); err != nil {
+		return &FatalError{err}
+	}
+	return l.sync(f.f)
+}
+
 // startGeneration writes the tail again into a new generation. The frames are synced before the header, so that a crash
-// in between leaves the old file as the newest.
+// in between leaves the old file as the newest; the header then vouches for them.
 func (l *Log) startGeneration(tail [][]byte) error {
 	need := int64(headerSize)
 	for _, p := range tail {
 		need += frameSize(len(p))
 	}
+	if err := l.settle(); err != nil {
+		return err
+	}
 	h := fileHeader{Gen: 1}
 	if n := len(l.files); n > 0 {
-		h = fileHeader{Gen: l.files[n-1].gen + 1, PrevGen: l.files[n-1].gen, PrevEnd: l.head}
+		h = fileHeader{Gen: l.files[n-1].Gen + 1, PrevGen: l.files[n-1].Gen, PrevEnd: l.head}
 	}
-	size := l.o.FileSize
-	if len(l.files) == 0 {
-		size = l.o.FirstFile
-	}
-	var f *file
-	for i, x := range l.free {
-		if x.size >= need+l.o.FirstFile/2 {
-			f = x
-			l.free = append(l.free[:i], l.free[i+1:]...)
-			break
-		}
-	}
-	if f == nil {
-		var err error
-		if f, err = l.allocate(max(size, need+l.o.FirstFile/2)); err != nil {
-			return err
-		}
+	f, err := l.firstFile(need)
+	if err != nil {
+		return err
 	}
 	pos := int64(headerSize)
 	for _, p := range tail {
@@ -251,15 +305,35 @@ func (l *Log) startGeneration(tail [][]byte) error {
 	if err := l.sync(f.f); err != nil {
 		return err
 	}
-	if _, err := f.f.WriteAt(h.encode(), 0); err != nil {
-		return &FatalError{err}
-	}
-	if err := l.sync(f.f); err != nil {
+	h.Synced, h.Size = pos, f.size
+	if err := l.writeHeader(f, h.encode()); err != nil {
 		return err
 	}
-	f.gen, f.prevEnd, f.prevGen = h.Gen, h.PrevEnd, h.PrevGen
+	f.fileHeader = h
 	l.files = append(l.files, f)
 	l.head = pos
 	l.synced = place{h.Gen, pos}
 	return nil
+}
+
+// firstFile returns a file for the generation that a start begins: a free one or a new one; on a full disk one that is
+// just large enough, so that the node can still answer reads and votes.
+func (l *Log) firstFile(need int64) (*file, error) {
+	want := need + l.o.FirstFile/2
+	for i, x := range l.free {
+		if x.size >= want {
+			l.free = append(l.free[:i], l.free[i+1:]...)
+			return x, nil
+		}
+	}
+	size := l.o.FileSize
+	if len(l.files) == 0 {
+		size = l.o.FirstFile
+	}
+	f, err := l.allocate(max(size, want))
+	if errors.Is(err, syscall.ENOSPC) {
+		l.full = true
+		f, err = l.allocate(need + min(l.o.FirstFile/2, 1<<20))
+	}
+	return f, err
 }

@@ -12,9 +12,11 @@ type recovery struct {
 	torn     int64
 	tornFile string
 	tornAt   int64
+	// frameRead, when set, is told of every frame that verified.
+	frameRead func(f *file, bytes int64)
 }
 
-// groupLog is one group while its records are read. gens says which generation holds the newest copy of an entry.
+// groupLog is one group while its records are read. at says which frame holds the newest copy of an entry.
 type groupLog struct {
 	birth   *Birth
 	hs      HardState
@@ -22,7 +24,7 @@ type groupLog struct {
 	base    Position
 	hasBase bool
 	entries map[Index]Entry
-	gens    map[Index]uint64
+	at      map[Index]place
 	last    Index
 	headGen uint64
 }
@@ -47,7 +49,8 @@ func eachRecord(payload []byte, visit func(recordType, GroupID, *reader)) error 
 	return nil
 }
 
-func (rec *recovery) frame(payload []byte, gen uint64) error {
+// frame takes the records of the frame at a place into account.
+func (rec *recovery) frame(payload []byte, at place) error {
 	return eachRecord(payload, func(t recordType, id GroupID, body *reader) {
 		if t == recDrop {
 			delete(rec.groups, id)
@@ -55,7 +58,7 @@ func (rec *recovery) frame(payload []byte, gen uint64) error {
 		}
 		g := rec.groups[id]
 		if g == nil {
-			g = &groupLog{entries: map[Index]Entry{}, gens: map[Index]uint64{}}
+			g = &groupLog{entries: map[Index]Entry{}, at: map[Index]place{}}
 			rec.groups[id] = g
 		}
 		switch t {
@@ -64,14 +67,14 @@ func (rec *recovery) frame(payload []byte, gen uint64) error {
 				if i == 0 {
 					g.truncate(e.Index)
 				}
-				g.put(e, gen)
+				g.put(e, at)
 			}
 		case recRewritten:
 			for _, e := range body.entries() {
 				if _, there := g.entries[e.Index]; there {
-					g.gens[e.Index] = gen
-				} else if e.Index > g.base.Index {
-					g.put(e, gen)
+					g.at[e.Index] = at
+				} else {
+					g.put(e, at)
 				}
 			}
 		case recHardState:
@@ -85,13 +88,17 @@ func (rec *recovery) frame(payload []byte, gen uint64) error {
 			g.release(body.position())
 		}
 		if t != recEntries && t != recRewritten && g.headGen == 0 {
-			g.headGen = gen
+			g.headGen = at.Gen
 		}
 	})
 }
 
-func (g *groupLog) put(e Entry, gen uint64) {
-	g.entries[e.Index], g.gens[e.Index] = e, gen
+// put takes an entry over, unless it is below the base: then this copy is older than the release.
+func (g *groupLog) put(e Entry, at place) {
+	if g.hasBase && e.Index <= g.base.Index {
+		return
+	}
+	g.entries[e.Index], g.at[e.Index] = e, at
 	g.last = max(g.last, e.Index)
 }
 
@@ -102,7 +109,7 @@ func (g *groupLog) truncate(from Index) {
 	for i := range g.entries {
 		if i >= from {
 			delete(g.entries, i)
-			delete(g.gens, i)
+			delete(g.at, i)
 		}
 	}
 	g.last = 0
@@ -119,7 +126,7 @@ func (g *groupLog) release(p Position) {
 	for i := range g.entries {
 		if i <= p.Index {
 			delete(g.entries, i)
-			delete(g.gens, i)
+			delete(g.at, i)
 		}
 	}
 }
@@ -148,11 +155,11 @@ func (g *groupLog) indexes() []Index {
 	return is
 }
 
-// track returns what the running log remembers of the group; head is the generation that recovery started.
-func (g *groupLog) track(head uint64) *group {
+// track returns what the running log remembers of the group.
+func (g *groupLog) track() *group {
 	x := &group{birth: g.birth, hs: g.hs, hasHS: g.hasHS, base: g.base, hasBase: g.hasBase, headGen: g.headGen}
 	for _, i := range g.indexes() {
-		gen := min(g.gens[i], head)
+		gen := g.at[i].Gen
 		if n := len(x.spans); n > 0 && x.spans[n-1].gen == gen && x.spans[n-1].last+1 == i {
 			x.spans[n-1].last = i
 		} else {

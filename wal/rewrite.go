@@ -20,7 +20,7 @@ func (l *Log) rewrite(f *file, pinned []GroupID) error {
 	}
 	var heads []Write
 	for id, g := range l.groups {
-		if g.headGen == 0 || g.headGen > f.gen {
+		if g.headGen == 0 || g.headGen > f.Gen {
 			continue
 		}
 		w := Write{Group: id, Birth: g.birth}
@@ -35,10 +35,18 @@ func (l *Log) rewrite(f *file, pinned []GroupID) error {
 		heads = append(heads, w)
 	}
 	sort.Slice(heads, func(i, j int) bool { return heads[i].Group < heads[j].Group })
+	before := make([]uint64, len(heads))
 	for i := range heads {
-		l.groups[heads[i].Group].headGen = 0 // note sets it to where the copy lands
+		g := l.groups[heads[i].Group]
+		before[i], g.headGen = g.headGen, 0 // note sets it to where the copy lands
 	}
-	return l.Commit(heads)
+	err = l.Commit(heads)
+	for i := range heads { // those that found no room are where they were
+		if g := l.groups[heads[i].Group]; g.headGen == 0 {
+			g.headGen = before[i]
+		}
+	}
+	return err
 }
 
 // liveEntries reads a file back and picks the pinned groups' live entries, as runs of consecutive indexes.
@@ -59,7 +67,7 @@ func (l *Log) liveEntries(f *file, pinned []GroupID) (map[GroupID][][]Entry, err
 		return nil, &FatalError{err}
 	}
 	for pos := int64(headerSize); pos < end; {
-		fr, payload, ok := decodeFrame(raw, place{f.gen, pos})
+		fr, payload, ok := decodeFrame(raw, place{f.Gen, pos})
 		if !ok {
 			return nil, &CorruptionError{File: f.name, Offset: pos, What: "a synced frame does not verify any more"}
 		}
@@ -83,7 +91,7 @@ func (l *Log) liveEntries(f *file, pinned []GroupID) (map[GroupID][][]Entry, err
 	out := map[GroupID][][]Entry{}
 	for _, id := range pinned {
 		for _, s := range l.groups[id].spans {
-			if s.gen != f.gen {
+			if s.gen != f.Gen {
 				continue
 			}
 			var run []Entry
@@ -104,7 +112,7 @@ func (l *Log) liveEntries(f *file, pinned []GroupID) (map[GroupID][][]Entry, err
 func (l *Log) endOf(f *file) int64 {
 	for i, x := range l.files {
 		if x == f && i+1 < len(l.files) {
-			return l.files[i+1].prevEnd
+			return l.files[i+1].PrevEnd
 		}
 	}
 	return l.head
@@ -138,7 +146,7 @@ func (l *Log) commitRewritten(id GroupID, run []Entry) error {
 		if err := l.flush(size, nil); err != nil {
 			return err
 		}
-		l.groups[id].move(run[0].Index, run[n-1].Index, l.files[len(l.files)-1].gen)
+		l.groups[id].move(run[0].Index, run[n-1].Index, l.files[len(l.files)-1].Gen)
 		run = run[n:]
 	}
 	return nil

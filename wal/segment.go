@@ -8,6 +8,7 @@ import (
 	"path"
 	"sort"
 	"strconv"
+	"strings"
 
 	"chronik/wal/vfs"
 )
@@ -18,6 +19,7 @@ const (
 	manifestVersion = 1
 	manifestName    = "manifest"
 	rowSize         = 64
+	deletedSuffix   = ".deleted"
 )
 
 // row is one entry's line in a segment's index file (.idx). Entries without records have a row too, so that indexes are
@@ -96,53 +98,69 @@ func OpenSegments(fsys vfs.FS, dir string) (*Segments, error) {
 			continue
 		}
 		p := &partition{dir: path.Join(dir, n)}
-		found, err := p.open(fsys)
-		if err != nil {
+		if err := p.read(fsys); errors.Is(err, fs.ErrNotExist) {
+			continue // a crash before the first manifest: nothing was promised
+		} else if err != nil {
 			return nil, err
 		}
-		if found {
-			s.groups[GroupID(id)] = p
+		s.groups[GroupID(id)] = p
+	}
+	for _, id := range s.ids() { // all manifests are known: from here on it writes
+		if err := s.groups[id].clean(fsys); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range names {
+		if strings.HasSuffix(n, deletedSuffix) {
+			if err := fsys.RemoveAll(path.Join(dir, n)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return s, nil
 }
 
-func (p *partition) open(fsys vfs.FS) (bool, error) {
+// read takes over what the manifest says.
+func (p *partition) read(fsys vfs.FS) error {
 	st, err := readManifest(fsys, p.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // a crash before the first manifest: nothing was promised
+	if err == nil {
+		p.state = *st
 	}
-	if err != nil {
-		return false, err
-	}
-	p.state = *st
+	return err
+}
+
+// clean cuts what lies behind the manifest and removes files that it does not name.
+func (p *partition) clean(fsys vfs.FS) error {
 	keep := map[string]bool{manifestName: true}
-	for _, seg := range st.Segments {
+	for _, seg := range p.state.Segments {
 		for name, size := range map[string]int64{logName(seg.Base): seg.Bytes, idxName(seg.Base): seg.Rows * rowSize} {
 			keep[name] = true
 			if err := cutTo(fsys, path.Join(p.dir, name), size); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
 	names, err := fsys.List(p.dir)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, n := range names {
 		if !keep[n] {
 			if err := fsys.Remove(path.Join(p.dir, n)); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
-	return true, nil
+	return nil
 }
 
 func cutTo(fsys vfs.FS, name string, size int64) error {
 	have, err := fsys.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &CorruptionError{File: name, What: "the manifest names it, but it is gone"}
+	}
 	if err != nil {
-		return &CorruptionError{File: name, What: err.Error()}
+		return err
 	}
 	if have < size {
 		return &CorruptionError{File: name, Offset: have, What: fmt.Sprintf("%d bytes are there, the manifest counts %d", have, size)}
@@ -181,14 +199,7 @@ func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
 	dir := path.Join(s.dir, strconv.FormatUint(uint64(a.Group), 10))
 	p := s.groups[a.Group]
 	if a.Delete {
-		if p != nil {
-			p.closeFiles()
-			delete(s.groups, a.Group)
-		}
-		if err := s.fs.RemoveAll(dir); err != nil {
-			return SegmentResult{}, err
-		}
-		return SegmentResult{}, s.fs.SyncDir(s.dir)
+		return SegmentResult{}, s.delete(a.Group, dir)
 	}
 	if p == nil {
 		if err := s.fs.MkdirAll(dir); err != nil {
@@ -203,7 +214,13 @@ func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
 	if a.Revert {
 		p.closeFiles()
 		p.held, p.obsolete = nil, nil
-		_, err := p.open(s.fs)
+		err := p.read(s.fs)
+		if errors.Is(err, fs.ErrNotExist) { // nothing was ever promised
+			p.state, err = SegmentState{}, nil
+		}
+		if err == nil {
+			err = p.clean(s.fs)
+		}
 		return SegmentResult{Last: p.state.Last, Segments: p.state.Segments}, err
 	}
 	next, err := p.next(s.fs, &a)
@@ -277,6 +294,27 @@ func (p *partition) next(fsys vfs.FS, a *SegmentAppend) (SegmentState, error) {
 		}
 	}
 	return next, nil
+}
+
+// delete removes a group's directory; the rename makes it atomic, the rest is done again after a crash.
+func (s *Segments) delete(id GroupID, dir string) error {
+	if p := s.groups[id]; p != nil {
+		p.closeFiles()
+		delete(s.groups, id)
+	}
+	gone := dir + deletedSuffix
+	if err := s.fs.RemoveAll(gone); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(dir, gone); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
+	return s.fs.RemoveAll(gone)
 }
 
 // dropBelow takes sealed segments that lie wholly below the log start out of the manifest.

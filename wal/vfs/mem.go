@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"sort"
@@ -81,6 +82,9 @@ func (m *Mem) Create(name string) (File, error) {
 
 // MkdirAll implements FS. Directories are durable at once: only their entries can be lost.
 func (m *Mem) MkdirAll(name string) error {
+	if m.files[path.Clean(name)] != nil {
+		return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
+	}
 	for name = path.Clean(name); !m.dirs[name]; name = path.Dir(name) {
 		m.dirs[name] = true
 	}
@@ -111,11 +115,7 @@ func (m *Mem) RemoveAll(name string) error {
 			delete(m.files, f)
 		}
 	}
-	for d := range m.dirs {
-		if d == name || strings.HasPrefix(d, name+"/") {
-			delete(m.dirs, d)
-		}
-	}
+	maps.DeleteFunc(m.dirs, func(d string, _ bool) bool { return d == name || strings.HasPrefix(d, name+"/") })
 	return nil
 }
 
@@ -250,11 +250,7 @@ func (m *Mem) Total(string) (int64, error) {
 // Crash returns what a disk holds after a loss of power: synced data and directory entries, and of what was not synced
 // each 512-byte sector, and each directory entry, with probability p.
 func (m *Mem) Crash(rng *rand.Rand, p float64) *Mem {
-	n := NewMem()
-	n.Capacity = m.Capacity
-	for d := range m.dirs {
-		n.dirs[d] = true
-	}
+	n := m.empty()
 	entries := map[string]*inode{}
 	for _, f := range sortedNames(m.stable) {
 		if m.files[f] != nil || rng.Float64() >= p { // an unsynced removal may or may not have happened
@@ -269,6 +265,9 @@ func (m *Mem) Crash(rng *rand.Rand, p float64) *Mem {
 	for _, f := range sortedNames(entries) {
 		old := entries[f]
 		data := append([]byte(nil), old.stable...)
+		if len(old.data) < len(data) && rng.Float64() < p { // an unsynced Truncate
+			data = data[:len(old.data)]
+		}
 		for _, s := range sortedSectors(old.dirty) {
 			if rng.Float64() >= p {
 				continue
@@ -286,6 +285,34 @@ func (m *Mem) Crash(rng *rand.Rand, p float64) *Mem {
 		n.stable[f] = n.files[f]
 		n.dirs[path.Dir(f)] = true
 	}
+	return n
+}
+
+// Kill returns what the next process finds when this one is killed but the machine keeps running: every byte that was
+// written, most of it in the page cache only, so that a later Crash can still lose what was never synced. Locks are gone.
+func (m *Mem) Kill() *Mem {
+	n := m.empty()
+	copies := map[*inode]*inode{}
+	for _, tree := range []map[string]*inode{m.files, m.stable} {
+		for _, f := range sortedNames(tree) {
+			i := tree[f]
+			if copies[i] == nil {
+				copies[i] = &inode{data: append([]byte(nil), i.data...), stable: append([]byte(nil), i.stable...), dirty: maps.Clone(i.dirty)}
+			}
+		}
+	}
+	for f, i := range m.files {
+		n.files[f] = copies[i]
+	}
+	for f, i := range m.stable {
+		n.stable[f] = copies[i]
+	}
+	return n
+}
+
+func (m *Mem) empty() *Mem {
+	n := NewMem()
+	n.Capacity, n.dirs = m.Capacity, maps.Clone(m.dirs)
 	return n
 }
 
@@ -342,9 +369,7 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	copy(f.i.data[off:], p)
-	for s := off / Sector; s*Sector < off+int64(len(p)); s++ {
-		f.i.dirty[s] = true
-	}
+	f.mark(off, off+int64(len(p)))
 	return len(p), nil
 }
 
@@ -365,21 +390,26 @@ func (f *memFile) Allocate(size int64) error {
 	if err := f.grow(size); err != nil {
 		return err
 	}
-	for s := int64(0); s*Sector < size; s++ {
-		f.i.dirty[s] = true
-	}
+	clear(f.i.data[:size])
+	f.mark(0, min(size, int64(len(f.i.stable)))) // what lies behind reads as zeros however much of it a crash leaves
 	return f.Sync()
 }
 
+// mark says that bytes of a range differ from what is stable.
+func (f *memFile) mark(from, to int64) {
+	for s := from / Sector; s*Sector < to; s++ {
+		f.i.dirty[s] = true
+	}
+}
+
+// Truncate implements File: like a write, it is durable after Sync only.
 func (f *memFile) Truncate(size int64) error {
 	if err := f.m.before("truncate", f.name); err != nil {
 		return err
 	}
-	if size < int64(len(f.i.data)) {
-		f.i.data = f.i.data[:size]
-		if size < int64(len(f.i.stable)) {
-			f.i.stable = f.i.stable[:size]
-		}
+	if have := int64(len(f.i.data)); size < have {
+		f.mark(size, have)
+		f.i.data = f.i.data[:size:size]
 		return nil
 	}
 	return f.grow(size)
@@ -391,9 +421,10 @@ func (f *memFile) Sync() error {
 	if err := f.m.before("sync", f.name); err != nil {
 		return err
 	}
-	for int64(len(f.i.stable)) < int64(len(f.i.data)) {
-		f.i.stable = append(f.i.stable, make([]byte, len(f.i.data)-len(f.i.stable))...)
+	if more := len(f.i.data) - len(f.i.stable); more > 0 {
+		f.i.stable = append(f.i.stable, make([]byte, more)...)
 	}
+	f.i.stable = f.i.stable[:len(f.i.data)]
 	for s := range f.i.dirty {
 		lo, hi := s*Sector, min((s+1)*Sector, int64(len(f.i.data)))
 		if lo < hi {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 
 	"golang.org/x/sys/unix"
@@ -36,7 +37,24 @@ func (OS) Create(name string) (File, error) {
 }
 
 // MkdirAll implements FS.
-func (OS) MkdirAll(name string) error { return os.MkdirAll(name, 0o750) }
+func (o OS) MkdirAll(name string) error {
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(filepath.Clean(name))
+	if parent != filepath.Clean(name) {
+		if err := o.MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(name, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if st, err := os.Stat(name); err != nil || !st.IsDir() {
+		return &os.PathError{Op: "mkdir", Path: name, Err: unix.ENOTDIR}
+	}
+	return o.SyncDir(parent)
+}
 
 // Remove implements FS.
 func (OS) Remove(name string) error { return os.Remove(name) }
@@ -152,6 +170,7 @@ func (o *osFile) WriteV(parts [][]byte, off int64) error {
 	for len(rest) > 0 {
 		window = append(window[:0], rest[:min(len(rest), maxIOV)]...)
 		rest = rest[len(window):]
+		window = advance(window, 0)
 		for len(window) > 0 {
 			n, err := unix.Pwritev(int(o.f.Fd()), window, off)
 			if errors.Is(err, unix.EINTR) {

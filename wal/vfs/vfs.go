@@ -8,7 +8,7 @@ import "io"
 type FS interface {
 	Open(name string) (File, error)   // existing, read and write
 	Create(name string) (File, error) // truncates
-	MkdirAll(name string) error
+	MkdirAll(name string) error       // durable when it returns
 	Remove(name string) error
 	RemoveAll(name string) error
 	Rename(from, to string) error
