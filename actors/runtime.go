@@ -49,4 +49,21 @@ type Node struct {
 	Link func(wal.ReplicaID) *actor.PID
 	// Metrics is this node's own set, so that two nodes can live in one process.
 	Metrics *metrics.Set
+	// Probe, when set, is told of what tests check: Elected, Applied. Nil in production.
+	Probe func(event any)
 }
+
+// The events of Probe.
+type (
+	// Elected says that a replica leads a group in a term.
+	Elected struct {
+		Group   wal.GroupID
+		Term    wal.Term
+		Replica wal.ReplicaID
+	}
+	// Applied says that a replica applies committed entries.
+	Applied struct {
+		Group   wal.GroupID
+		Entries []wal.Entry
+	}
+)

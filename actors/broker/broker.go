@@ -50,6 +50,7 @@ type Broker struct {
 	connections                 *connection.Shared
 	ctx                         actor.Context
 	replicas                    map[wal.GroupID]*child
+	order                       []wal.GroupID                    // of replicas, sorted: what is sent to all of them goes in this order
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
 	creating                    map[string]bool
 	peers                       peers
@@ -166,7 +167,7 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Reset: &known.Position, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: known.Voters}}})
 	}
 	produce, err := metadata.New(metadata.Options{Node: b.node, Restored: restored, Snapshot: b.st.snapshot, Register: b.registration(),
-		FileMetadata: b.o.Settings.FileMetadata, Incarnation: b.nextIncarnation()})
+		FileMetadata: b.o.Settings.FileMetadata, SnapshotEvery: b.o.SnapshotEvery, Incarnation: b.nextIncarnation()})
 	if err != nil {
 		b.node.Env.Fatal("FATAL: starting the metadata log: " + err.Error())
 		return
@@ -199,8 +200,8 @@ func (b *Broker) tick(ctx actor.Context) {
 	if b.node.View.Metadata != nil {
 		ctx.Send(b.node.View.Metadata, t)
 	}
-	for _, c := range b.replicas {
-		ctx.Send(c.pid, t)
+	for _, g := range b.order {
+		ctx.Send(b.replicas[g].pid, t)
 	}
 	if b.ticks%10 == 0 {
 		ctx.Send(b.node.WAL, t)
@@ -225,8 +226,8 @@ func (b *Broker) diskChanged(ctx actor.Context, m *message.DiskState) {
 		b.log.Info("there is room on the disk again")
 	}
 	b.disk = *m
-	for _, c := range b.replicas {
-		ctx.Send(c.pid, m)
+	for _, g := range b.order {
+		ctx.Send(b.replicas[g].pid, m)
 	}
 }
 

@@ -31,11 +31,28 @@ const (
 // peers is what the broker knows of the other nodes.
 type peers struct {
 	byID      map[kafka.NodeID]*peer
-	strangers map[*peerlink.Conn]uint64 // tick of arrival
+	strangers []stranger
 	hello     atomic.Pointer[peerlink.Hello]
 	rows      []message.GossipRow // to be told
 	telling   bool
 	waiting   string // what was said last
+}
+
+// stranger is a connection that has not said who it is.
+type stranger struct {
+	conn  *peerlink.Conn
+	since uint64 // tick of arrival
+}
+
+// leave takes a connection off the list; false: it is not on it.
+func (ps *peers) leave(c *peerlink.Conn) bool {
+	for i := range ps.strangers {
+		if ps.strangers[i].conn == c {
+			ps.strangers = slices.Delete(ps.strangers, i, i+1)
+			return true
+		}
+	}
+	return false
 }
 
 // peer is one other node.
@@ -103,7 +120,7 @@ func (b *Broker) listenPeers() error {
 
 // startPeers makes the links to all nodes that the flags or the stored cluster name. Stored membership wins.
 func (b *Broker) startPeers(ctx actor.Context) {
-	b.peers.byID, b.peers.strangers = map[kafka.NodeID]*peer{}, map[*peerlink.Conn]uint64{}
+	b.peers.byID = map[kafka.NodeID]*peer{}
 	if b.raftListener == nil {
 		return
 	}
@@ -204,7 +221,7 @@ func (b *Broker) peerMessage(ctx actor.Context) {
 	case *peerlink.Frame:
 		b.stranger(ctx, m)
 	case *peerlink.Gone:
-		delete(b.peers.strangers, m.Conn)
+		b.peers.leave(m.Conn)
 	case *message.PeerUp:
 		b.peerUp(ctx, m)
 	case *message.PeerDown:
@@ -227,16 +244,15 @@ func (b *Broker) peerAccepted(ctx actor.Context, s env.Socket) {
 		s.Close()
 		return
 	}
-	b.peers.strangers[peerlink.Begin(b.node, s, ctx.Self())] = b.ticks
+	b.peers.strangers = append(b.peers.strangers, stranger{peerlink.Begin(b.node, s, ctx.Self()), b.ticks})
 }
 
 // stranger reads who a connection is from, and hands it to that peer's link.
 func (b *Broker) stranger(ctx actor.Context, f *peerlink.Frame) {
-	if _, ok := b.peers.strangers[f.Conn]; !ok {
+	if !b.peers.leave(f.Conn) {
 		f.Done()
 		return
 	}
-	delete(b.peers.strangers, f.Conn)
 	h, err := peerlink.ReadHello(f.Payload)
 	f.Done()
 	if err != nil {
@@ -301,19 +317,9 @@ func (b *Broker) tellReplicas(ctx actor.Context, m any) {
 	if b.node.View.Metadata != nil {
 		ctx.Send(b.node.View.Metadata, m)
 	}
-	for _, g := range b.groups() {
+	for _, g := range b.order {
 		ctx.Send(b.replicas[g].pid, m)
 	}
-}
-
-// groups lists the groups of the local replicas in order.
-func (b *Broker) groups() []wal.GroupID {
-	out := make([]wal.GroupID, 0, len(b.replicas))
-	for g := range b.replicas {
-		out = append(out, g)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // peerRefused remembers and says, once per reason, why a link does not come about.
@@ -334,11 +340,9 @@ func (b *Broker) tickPeers(ctx actor.Context, t *message.Tick) {
 	for _, p := range b.peers.sorted() {
 		ctx.Send(p.pid, t)
 	}
-	for c, at := range b.peers.strangers {
-		if b.ticks-at > strangerTicks {
-			delete(b.peers.strangers, c)
-			c.Socket.Close()
-		}
+	for len(b.peers.strangers) > 0 && b.ticks-b.peers.strangers[0].since > strangerTicks {
+		b.peers.strangers[0].conn.Socket.Close()
+		b.peers.strangers = b.peers.strangers[1:]
 	}
 	if len(b.peers.byID) > 0 && b.ticks%sayEvery == 10 && !b.stopping {
 		if why := b.waitsFor(); why != "" {

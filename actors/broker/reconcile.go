@@ -109,13 +109,15 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: p.Group, Birth: &birth}})
 	}
 	produce, err := replica.New(replica.Options{Node: b.node, Birth: birth, Restored: restored, Segments: b.st.segments.Groups()[p.Group], Configs: t.Configs,
-		First: p.Voters[0] == b.node.Self(), Incarnation: b.nextIncarnation()})
+		First: p.Voters[0] == b.node.Self(), Incarnation: b.nextIncarnation(), FlushBytes: b.o.FlushBytes, KeepBytes: b.o.KeepBytes})
 	if err != nil {
 		b.log.Error("a replica cannot start and stays offline", "partition", name, "error", err)
 		return
 	}
 	delete(b.st.recovery.Groups, p.Group) // its entries belong to the replica now
 	pid := ctx.Spawn(b.node.Runtime.Props(actors.KindReplica, produce))
+	at, _ := slices.BinarySearch(b.order, p.Group)
+	b.order = slices.Insert(b.order, at, p.Group)
 	b.replicas[p.Group] = &child{pid: pid, topic: t.ID, name: name, configs: t.Configs}
 	b.node.View.SetReplica(p.Group, pid)
 	if b.disk.Full {
@@ -134,6 +136,9 @@ func (b *Broker) remove(ctx actor.Context, g wal.GroupID) {
 		return
 	}
 	delete(b.replicas, g)
+	if at, ok := slices.BinarySearch(b.order, g); ok {
+		b.order = slices.Delete(b.order, at, at+1)
+	}
 	ctx.Send(c.pid, &message.StopReplica{Delete: true})
 	ctx.Poison(c.pid)
 }

@@ -17,9 +17,9 @@ func (b *Broker) shutdown(ctx actor.Context, m *message.Shutdown) {
 	}
 	b.stopping = true
 	b.kafkaListener.Close()
-	for g := range b.leading {
-		if c := b.replicas[g]; c != nil {
-			ctx.Send(c.pid, &message.TransferLeadership{})
+	for _, g := range b.order {
+		if _, leads := b.leading[g]; leads {
+			ctx.Send(b.replicas[g].pid, &message.TransferLeadership{})
 		}
 	}
 	if b.node.View.Metadata != nil {

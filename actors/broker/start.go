@@ -26,8 +26,12 @@ type Options struct {
 	Metrics  *metrics.Set
 	// NoSync skips every fdatasync: for the tests that must find out.
 	NoSync bool
-	// WAL overrides sizes; tests use small ones.
-	WAL wal.Options
+	// WAL, FlushBytes, KeepBytes and SnapshotEvery override sizes; tests use small ones. See package replica and metadata.
+	WAL                   wal.Options
+	FlushBytes, KeepBytes int64
+	SnapshotEvery         int
+	// Probe is handed to all actors; see actors.Node.
+	Probe func(event any)
 }
 
 // Handle is a started node.
@@ -150,7 +154,7 @@ func (st *opened) close() {
 
 func newBroker(o Options, st *opened) (*Broker, error) {
 	f := st.dir.Format
-	node := &actors.Node{Env: o.Env, Runtime: o.Runtime, View: cluster.NewView(kafka.NodeID(f.NodeID)), DataDir: o.Settings.DataDir, Metrics: o.Metrics}
+	node := &actors.Node{Env: o.Env, Runtime: o.Runtime, View: cluster.NewView(kafka.NodeID(f.NodeID)), DataDir: o.Settings.DataDir, Metrics: o.Metrics, Probe: o.Probe}
 	b := &Broker{o: o, st: st, node: node, log: o.Env.Log, replicas: map[wal.GroupID]*child{}, seen: map[kafka.TopicID]*cluster.Topic{},
 		creating: map[string]bool{}, leading: map[wal.GroupID]cluster.Leadership{}}
 	b.self.Store(uint64(f.Replica))

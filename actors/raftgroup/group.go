@@ -376,6 +376,9 @@ func (g *Group) apply(entries []wal.Entry) {
 		}
 	}
 	g.applied = entries[len(entries)-1].Index
+	if p := g.c.Node.Probe; p != nil {
+		p(&actors.Applied{Group: g.c.Group, Entries: entries})
+	}
 	g.m.Apply(entries)
 }
 
@@ -448,6 +451,9 @@ func (g *Group) roleChanged() {
 	g.role = now
 	if now.Leader != 0 {
 		g.campaignIn = -1
+	}
+	if p := g.c.Node.Probe; p != nil && g.Leading() {
+		p(&actors.Elected{Group: g.c.Group, Term: now.Term, Replica: g.c.Self})
 	}
 	g.tell(was, now)
 	g.m.RoleChanged(now)

@@ -93,14 +93,11 @@ func (r *Replica) segmentWritten(ctx actor.Context, m *message.SegmentWritten) {
 	r.maybeFlush(ctx)
 }
 
-// keepInMemory is how much of the flushed log stays in memory for followers that are a little behind.
-const keepInMemory = 16 << 20
-
 // compact lets memory forget what segments hold, except the newest part.
 func (r *Replica) compact() {
-	keep, upTo := 0, r.log.flushedTo.Index
-	for upTo >= r.log.first && keep < keepInMemory {
-		keep += r.log.row(upTo).size + 64
+	keep, upTo := int64(0), r.log.flushedTo.Index
+	for upTo >= r.log.first && keep < r.o.KeepBytes {
+		keep += int64(r.log.row(upTo).size) + 64
 		upTo--
 	}
 	if upTo >= r.log.first {

@@ -27,6 +27,8 @@ type Options struct {
 	Incarnation uint64
 	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 8 MiB.
 	FlushBytes int64
+	// KeepBytes is how much of the flushed log stays in memory for followers that are a little behind; 0 means 16 MiB.
+	KeepBytes int64
 }
 
 // Replica is the actor.
@@ -62,6 +64,9 @@ func New(o Options) (func() actor.Actor, error) {
 	r := &Replica{o: o, lookups: map[uint64]lookup{}}
 	if o.FlushBytes == 0 {
 		r.o.FlushBytes = 8 << 20
+	}
+	if o.KeepBytes == 0 {
+		r.o.KeepBytes = 16 << 20
 	}
 	start, err := r.restore()
 	if err != nil {

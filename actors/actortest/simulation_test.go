@@ -1,0 +1,119 @@
+package actortest
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"testing/cryptotest"
+	"time"
+)
+
+// The floors: a seed that stays below them proves too little and runs on until it reaches them.
+const (
+	floorMessages = 20_000
+	floorFaults   = 20
+	floorAcked    = 500
+	floorLeaders  = 2 // changes of a leader, beyond the first of each group
+)
+
+const partitions = 4
+
+type figures struct{ messages, faults, lost, elections, acked, read int }
+
+// simulate runs one seed: a cluster of three, producers and consumers, faults; then everything is repaired, and all that was
+// acknowledged must be there, once, in order.
+func simulate(t *testing.T, seed uint64, tell func(string)) (figures, uint64) {
+	t.Helper()
+	c := NewCluster(seed, 3)
+	c.Tell(tell)
+	x := run(t, c)
+	if c.Violation != nil {
+		t.Fatal(c.Violation)
+	}
+	return x, c.Hash()
+}
+
+// run is simulate for a cluster that is prepared; what is wrong is c.Violation.
+func run(t *testing.T, c *Cluster) figures {
+	cryptotest.SetGlobalRandom(t, c.Seed)
+	inv := Watch(c)
+	for _, n := range c.Nodes {
+		c.After(time.Duration(c.Rand.Int64N(int64(500*time.Millisecond))), n.Start)
+	}
+	var w *Workload
+	c.NewClient("admin").CreateTopic("t", partitions, 3, func() { w = NewWorkload(c, "t", partitions, 2) })
+	if !c.RunUntil(30*time.Second, func() bool { return w != nil && w.Acked > 20 }) {
+		c.Fail("the cluster did not begin to work")
+	}
+	f := NewFaults(c)
+	enough := func() bool {
+		return c.Messages >= floorMessages && f.Count >= floorFaults && c.Lost > 0 && w.Acked >= floorAcked && inv.Elections >= partitions+1+floorLeaders
+	}
+	if c.Violation == nil && !c.RunUntil(10*time.Minute, enough) {
+		c.Fail("the floors were not reached: %d messages, %d faults, %d acknowledged", c.Messages, f.Count, w.Acked)
+	}
+	f.Stop()
+	if w != nil {
+		w.Stop()
+		if c.Violation == nil && !c.RunUntil(2*time.Minute, w.Settled) {
+			c.Fail("two minutes after everything was repaired something is still not acknowledged or not read")
+		}
+		w.Verify()
+	}
+	x := figures{messages: c.Messages, faults: f.Count, lost: c.Lost, elections: inv.Elections}
+	if w != nil {
+		x.acked, x.read = w.Acked, w.Read
+	}
+	return x
+}
+
+// TestSimulationFindsSkippedSync: the same runs on nodes that skip every fdatasync must go red.
+func TestSimulationFindsSkippedSync(t *testing.T) {
+	for seed := uint64(1); seed <= 50; seed++ {
+		c := NewCluster(seed, 3)
+		for _, n := range c.Nodes {
+			n.NoSync = true
+		}
+		if run(t, c); c.Violation != nil {
+			t.Logf("found by seed %d: %v", seed, c.Violation)
+			return
+		}
+	}
+	t.Fatal("50 seeds did not notice that nothing was synced")
+}
+
+// TestSimulation runs CHRONIK_SIM_SEEDS seeds (10) from CHRONIK_SIM_FIRST (1) on. Every 20th runs twice: the same seed must
+// give the same trace.
+func TestSimulation(t *testing.T) {
+	number := func(name string, def int) int {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			return n
+		}
+		return def
+	}
+	first, seeds := number("CHRONIK_SIM_FIRST", 1), number("CHRONIK_SIM_SEEDS", 10)
+	var tell func(string)
+	if os.Getenv("CHRONIK_SIM_TELL") != "" {
+		tell = func(line string) { t.Log(line) }
+	}
+	var sum figures
+	began := time.Now()
+	for i := range seeds {
+		t.Run(strconv.Itoa(first+i), func(t *testing.T) {
+			x, hash := simulate(t, uint64(first+i), tell)
+			if i%20 == 0 {
+				if _, again := simulate(t, uint64(first+i), nil); again != hash {
+					t.Fatalf("the second run of the seed has the trace %x, the first %x", again, hash)
+				}
+			}
+			sum.messages += x.messages
+			sum.faults += x.faults
+			sum.lost += x.lost
+			sum.elections += x.elections
+			sum.acked += x.acked
+			sum.read += x.read
+		})
+	}
+	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read",
+		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read)
+}
