@@ -17,7 +17,8 @@ func helpText() string {
 Commands
   standalone                    one broker on its own; also without a command
   raft-cluster [RAFT_OPTIONS]   one node of a cluster
-  verify-log DIR                check the data directory of a stopped node
+  verify-log DIR [--dump TOPIC-P [--records]]
+                                check the data directory of a stopped node, or list what it holds of a partition
   version                       what this program is
   completion bash|zsh|fish      print a script that completes command lines
 

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -417,8 +418,13 @@ func (f *memFile) Truncate(size int64) error {
 
 func (f *memFile) Size() (int64, error) { return int64(len(f.i.data)), nil }
 
+// Sync implements File. When Before fails it with EIO, what was not synced counts as clean from then on, as Linux has it:
+// readers see it, a later Sync does not write it.
 func (f *memFile) Sync() error {
 	if err := f.m.before("sync", f.name); err != nil {
+		if errors.Is(err, syscall.EIO) {
+			clear(f.i.dirty)
+		}
 		return err
 	}
 	if more := len(f.i.data) - len(f.i.stable); more > 0 {
