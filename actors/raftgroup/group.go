@@ -57,9 +57,12 @@ type Config struct {
 
 // A new group's first leader may be born before the others: it stands again before their election timeout ends, so that
 // leaders stay where they were placed.
+// After a leader's death the other voters may not know of it yet, and refuse; so it stands again then too. An election that
+// is past its pre-vote is left alone.
 const (
 	retryTicks = 2
 	firstTries = 20
+	deathTries = 4
 )
 
 type flush struct{}
@@ -86,7 +89,7 @@ type Group struct {
 	applied    wal.Index
 	reads      uint64
 	campaignIn int // ticks until this replica stands for election; -1: not planned
-	firstTries int // how often the first leader of a new group still stands again
+	tries      int // how often it still stands again when nobody was elected
 	log        *slog.Logger
 	holding    bool // a snapshot is being prepared
 	leaderSeen wal.ReplicaID
@@ -115,7 +118,7 @@ func (g *Group) Begin(ctx actor.Context) {
 		g.rn.Campaign()
 	}
 	if !alone && g.c.First && g.rn.Last() == 0 {
-		g.campaignIn, g.firstTries = retryTicks, firstTries
+		g.campaignIn, g.tries = retryTicks, firstTries
 	}
 	g.kick()
 }
@@ -161,10 +164,7 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 		if g.campaignIn >= 0 {
 			g.campaignIn--
 			if g.campaignIn < 0 && g.role.Leader == 0 {
-				g.rn.Campaign()
-				if g.firstTries--; g.firstTries > 0 {
-					g.campaignIn = retryTicks
-				}
+				g.stand()
 			}
 		}
 	}
@@ -298,13 +298,23 @@ func (g *Group) peerChanged(m *message.PeerChanged) {
 	g.rn.ReportUnreachable(m.Replica)
 	if m.Replica == g.role.Leader && !g.Leading() {
 		g.rn.ForgetLeader()
-		g.campaignIn = g.rank(m.Replica)
-		if g.campaignIn == 0 {
-			g.campaignIn = -1
-			g.rn.Campaign()
+		g.tries = deathTries
+		if g.campaignIn = g.rank(m.Replica); g.campaignIn == 0 {
+			g.stand()
 		}
 	}
 	g.kick()
+}
+
+// stand makes this replica a candidate, and plans the next time.
+func (g *Group) stand() {
+	g.campaignIn = -1
+	if g.role.State != raft.StateCandidate {
+		g.rn.Campaign()
+	}
+	if g.tries--; g.tries > 0 {
+		g.campaignIn = retryTicks
+	}
 }
 
 // rank spreads the candidates after a leader's death: the first of the other voters stands at once.

@@ -75,8 +75,8 @@ func (c *Cluster) SameOnDisk(t testing.TB, partition string) {
 	for _, n := range c.Nodes {
 		var rows []string
 		for _, l := range strings.Split(n.Dump(t, partition), "\n") {
-			if f := strings.Fields(l); len(f) > 3 && f[0] == "batch" {
-				rows = append(rows, strings.Join(f[:len(f)-1], " ")) // the last column says where it is
+			if row, _, ok := strings.Cut(l, " where "); ok && strings.HasPrefix(row, "batch ") {
+				rows = append(rows, row)
 			}
 		}
 		if len(rows) == 0 {
