@@ -2,10 +2,17 @@ package actortest
 
 import "time"
 
-// clock is one node's wall clock: the world's time plus the node's skew. Its timers die with the incarnation.
-type clock struct{ node *Node }
+// clock is one life's wall clock: the world's time plus a skew. Within a life it does not jump: a process measures with its
+// monotonic clock, which time.Time carries along. Its timers die with the incarnation.
+type clock struct {
+	node *Node
+	skew time.Duration
+}
 
-func (c clock) Now() time.Time { return Epoch.Add(c.node.world.Now + c.node.Skew) }
+func (c clock) Now() time.Time { return Epoch.Add(c.node.world.Now + c.skew) }
+
+// Monotonic knows no skew.
+func (c clock) Monotonic() time.Duration { return c.node.world.Now }
 
 func (c clock) After(d time.Duration, f func()) (cancel func()) {
 	n, incarnation := c.node, c.node.incarnation

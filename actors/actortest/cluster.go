@@ -21,7 +21,7 @@ import (
 // Node is one simulated machine: a disk that survives crashes, and at most one life of a broker at a time.
 type Node struct {
 	ID       int
-	Skew     time.Duration // of its wall clock
+	Skew     time.Duration // of its wall clock, from its next start on
 	Disk     *vfs.Mem
 	Settings config.Settings
 	// NoSync makes the node's disk skip every fdatasync: a planted bug.
@@ -84,7 +84,7 @@ func (n *Node) Start() {
 	defer n.caught()
 	source := func() *rand.Rand { return rand.New(rand.NewPCG(n.world.Rand.Uint64(), uint64(n.ID))) }
 	n.Disk.Before = n.beforeDisk
-	e := &env.Env{Clock: clock{n}, Rand: source(), NewRand: source, Network: &network{world: n.world, node: n, net: n.net}, FS: n.Disk,
+	e := &env.Env{Clock: clock{n, n.Skew}, Rand: source(), NewRand: source, Network: &network{world: n.world, node: n, net: n.net}, FS: n.Disk,
 		Log: n.logger(), Fatal: n.fatal}
 	settings := n.Settings
 	h, err := broker.Start(broker.Options{Settings: &settings, Env: e, Runtime: n.runtime(), Metrics: metrics.NewSet(), NoSync: n.NoSync,

@@ -56,6 +56,9 @@ func run(t *testing.T, c *Cluster) figures {
 	if w != nil {
 		w.Stop()
 		if c.Violation == nil && !c.RunUntil(2*time.Minute, w.Settled) {
+			for _, l := range append(c.Describe(2, 3, 4, 5), w.Stuck()...) {
+				t.Log(l)
+			}
 			c.Fail("two minutes after everything was repaired something is still not acknowledged or not read")
 		}
 		w.Verify()

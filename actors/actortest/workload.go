@@ -364,3 +364,20 @@ func (w *Workload) Verify() {
 		}
 	}
 }
+
+// Stuck says what is not settled.
+func (w *Workload) Stuck() (out []string) {
+	for _, p := range w.producers {
+		for _, x := range p.parts {
+			if len(x.values) > 0 {
+				out = append(out, fmt.Sprintf("producer %d waits for sequence %d of partition %d from %q", p.name, x.sequence, x.partition, x.addr))
+			}
+		}
+	}
+	for i, c := range w.consumers {
+		if int(c.offset) < len(w.acked[i]) {
+			out = append(out, fmt.Sprintf("the consumer of partition %d is at %d of %d, at %q", i, c.offset, len(w.acked[i]), c.addr))
+		}
+	}
+	return out
+}

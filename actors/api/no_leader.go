@@ -11,7 +11,7 @@ const complainEvery = time.Second
 
 // noLeader logs that a request found no leader, at most once per complainEvery on the node.
 func (s *Shared) noLeader(c *Call, p *cluster.Partition) {
-	now := c.Now().UnixNano()
+	now := int64(c.Env().Clock.Monotonic())
 	next := s.nextComplaint.Load()
 	if now < next || !s.nextComplaint.CompareAndSwap(next, now+int64(complainEvery)) {
 		return

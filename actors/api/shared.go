@@ -15,7 +15,7 @@ type Shared struct {
 	sessionCount  atomic.Int64 // fetch sessions
 	sessionIDs    atomic.Int32 // the last one given out
 	coldBytes     atomic.Int64 // bytes read from segments and not sent yet
-	nextComplaint atomic.Int64 // UnixNano: see noLeader
+	nextComplaint atomic.Int64 // monotonic: see noLeader
 
 	recordsIn, recordsOut     *metrics.Counter
 	recordBytesIn, recordByte *metrics.Counter

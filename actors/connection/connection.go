@@ -30,13 +30,13 @@ type Connection struct {
 	token     uint64
 	timers    timers
 	sequence  uint64
-	armed     time.Time
+	armed     time.Duration // monotonic
 	disarm    func()
 
-	active  time.Time // of the last frame
-	counted bool      // among Shared.open
-	closing bool      // closes when the queue is empty; no new frames are taken
-	gone    bool      // the socket is dead
+	active  time.Duration // when the last frame came, monotonic
+	counted bool          // among Shared.open
+	closing bool          // closes when the queue is empty; no new frames are taken
+	gone    bool          // the socket is dead
 }
 
 // New returns the producer of a connection's actor (actors.KindConnection); it starts to read when it is spawned, and
@@ -88,6 +88,8 @@ func (c *Connection) Receive(ctx actor.Context) {
 
 func (c *Connection) now() time.Time { return c.node.Env.Clock.Now() }
 
+func (c *Connection) monotonic() time.Duration { return c.node.Env.Clock.Monotonic() }
+
 func (c *Connection) started() {
 	c.self = c.ctx.Self()
 	c.client = api.NewClient(c.node, c.shared.Shared, c.socket.LocalAddr(), c.socket.RemoteAddr())
@@ -102,7 +104,7 @@ func (c *Connection) started() {
 		return
 	}
 	c.counted = true
-	c.active = c.now()
+	c.active = c.monotonic()
 	if cfg.ConnectionsMaxIdle > 0 {
 		c.schedule(cfg.ConnectionsMaxIdle, c.checkIdle)
 	}
@@ -116,7 +118,7 @@ func (c *Connection) checkIdle() {
 	if limit <= 0 || c.gone {
 		return
 	}
-	if left := c.active.Add(limit).Sub(c.now()); left > 0 {
+	if left := c.active + limit - c.monotonic(); left > 0 {
 		c.schedule(left, c.checkIdle)
 		return
 	}
@@ -172,7 +174,7 @@ func (c *Connection) refusedSilently(m *message.AppendBatchReply) {
 
 // complain writes a rate-limited line that names the client.
 func (c *Connection) complain(what, why string) {
-	if skipped, ok := c.shared.complain.pass(c.now()); ok {
+	if skipped, ok := c.shared.complain.pass(c.monotonic()); ok {
 		c.node.Env.Log.Warn(what, "client", c.socket.RemoteAddr(), "software", c.client.Software, "reason", why, "suppressed", skipped)
 	}
 }

@@ -19,7 +19,7 @@ func (c *Connection) frame(f env.Frame) {
 		free(f)
 		return
 	}
-	c.active = c.now()
+	c.active = c.monotonic()
 	c.shared.bytesIn.Add(len(f.Payload) + 4)
 	if len(c.backlog) > 0 {
 		c.backlog = append(c.backlog, f)

@@ -53,16 +53,16 @@ var errTooMany = errors.New("max.connections is reached")
 
 // limiter lets one log line pass per interval and counts the rest.
 type limiter struct {
-	next    atomic.Int64 // UnixNano
+	next    atomic.Int64 // monotonic
 	skipped atomic.Int64
 }
 
 const complainEvery = time.Second
 
 // pass says whether a line may be written now, and how many were not since the last.
-func (l *limiter) pass(now time.Time) (skipped int64, ok bool) {
+func (l *limiter) pass(now time.Duration) (skipped int64, ok bool) {
 	next := l.next.Load()
-	if now.UnixNano() < next || !l.next.CompareAndSwap(next, now.Add(complainEvery).UnixNano()) {
+	if int64(now) < next || !l.next.CompareAndSwap(next, int64(now+complainEvery)) {
 		l.skipped.Add(1)
 		return 0, false
 	}

@@ -11,9 +11,9 @@ import (
 
 // timer is a moment at which something is to be done inside the actor.
 type timer struct {
-	at   time.Time
-	seq  uint64 // of equal moments the older first
-	pos  int    // in the heap; -1: not in it any more
+	at   time.Duration // monotonic
+	seq  uint64        // of equal moments the older first
+	pos  int           // in the heap; -1: not in it any more
 	fire func()
 }
 
@@ -22,8 +22,8 @@ type timers []*timer
 
 func (h timers) Len() int { return len(h) }
 func (h timers) Less(i, j int) bool {
-	if !h[i].at.Equal(h[j].at) {
-		return h[i].at.Before(h[j].at)
+	if h[i].at != h[j].at {
+		return h[i].at < h[j].at
 	}
 	return h[i].seq < h[j].seq
 }
@@ -62,7 +62,7 @@ func (c *Connection) After(d time.Duration, f func()) (cancel func()) {
 
 func (c *Connection) schedule(d time.Duration, f func()) *timer {
 	c.sequence++
-	t := &timer{at: c.now().Add(max(d, 0)), seq: c.sequence, fire: f}
+	t := &timer{at: c.monotonic() + max(d, 0), seq: c.sequence, fire: f}
 	heap.Push(&c.timers, t)
 	c.arm()
 	return t
@@ -77,7 +77,7 @@ func (c *Connection) unschedule(t *timer) {
 // arm sees to it that the clock wakes the actor at the soonest moment. A clock's timer that is set for earlier stays: it
 // finds nothing to do and is set anew, which is cheaper than to move it with every request.
 func (c *Connection) arm() {
-	if len(c.timers) == 0 || c.disarm != nil && !c.timers[0].at.Before(c.armed) {
+	if len(c.timers) == 0 || c.disarm != nil && c.timers[0].at >= c.armed {
 		return
 	}
 	if c.disarm != nil {
@@ -85,13 +85,13 @@ func (c *Connection) arm() {
 	}
 	c.armed = c.timers[0].at
 	system, self := c.node.Runtime.System, c.self
-	c.disarm = c.node.Env.Clock.After(c.armed.Sub(c.now()), func() { system.Root.Send(self, &wake{}) })
+	c.disarm = c.node.Env.Clock.After(c.armed-c.monotonic(), func() { system.Root.Send(self, &wake{}) })
 }
 
 // woken does what is due.
 func (c *Connection) woken() {
 	c.disarm = nil
-	for now := c.now(); len(c.timers) > 0 && !c.timers[0].at.After(now); {
+	for now := c.monotonic(); len(c.timers) > 0 && c.timers[0].at <= now; {
 		heap.Pop(&c.timers).(*timer).fire()
 	}
 	c.arm()

@@ -17,6 +17,8 @@ import (
 // into what they propose. Time passes for actors as Tick messages.
 type Clock interface {
 	Now() time.Time
+	// Monotonic is the time since some moment in the past; it never jumps. Everything that waits uses it.
+	Monotonic() time.Duration
 	// After calls f once, d from now, on some goroutine (production) or as a simulation step; f only posts messages.
 	After(d time.Duration, f func()) (cancel func())
 }

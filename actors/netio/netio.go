@@ -19,6 +19,11 @@ type Clock struct{}
 // Now implements env.Clock.
 func (Clock) Now() time.Time { return time.Now() }
 
+var began = time.Now()
+
+// Monotonic implements env.Clock.
+func (Clock) Monotonic() time.Duration { return time.Since(began) }
+
 // After implements env.Clock.
 func (Clock) After(d time.Duration, f func()) (cancel func()) {
 	t := time.AfterFunc(d, f)

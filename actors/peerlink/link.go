@@ -56,11 +56,11 @@ type Link struct {
 	conn    *Conn
 	mine    Hello
 	theirs  Hello
-	since   time.Time // of the state
-	retryAt time.Time
+	since   time.Duration // of the state; all times are monotonic
+	retryAt time.Duration
 	backoff time.Duration
-	heard   time.Time
-	sent    time.Time
+	heard   time.Duration
+	sent    time.Duration
 
 	out    []*message.RaftMessage
 	queued bool
@@ -117,7 +117,7 @@ func (l *Link) Receive(ctx actor.Context) {
 	case *message.SegmentChunk:
 		l.send(encodeChunk(m))
 	case *message.Tick:
-		l.tick(ctx, m.Now)
+		l.tick(ctx)
 	case *dialed:
 		l.dialed(ctx, m)
 	case *Incoming:
@@ -138,30 +138,31 @@ func (l *Link) Receive(ctx actor.Context) {
 	}
 }
 
-func (l *Link) now() time.Time { return l.o.Node.Env.Clock.Now() }
+func (l *Link) now() time.Duration { return l.o.Node.Env.Clock.Monotonic() }
 
 func (l *Link) enter(s state) { l.state, l.since = s, l.now() }
 
 // dials says whether this side opens the connection: the lower id does.
 func (l *Link) dials() bool { return l.o.Node.View.NodeID < l.o.Peer }
 
-func (l *Link) tick(ctx actor.Context, now time.Time) {
+func (l *Link) tick(ctx actor.Context) {
+	now := l.now()
 	switch l.state {
 	case idle:
-		if l.dials() && !now.Before(l.retryAt) {
+		if l.dials() && now >= l.retryAt {
 			l.dial(ctx)
 		}
 	case greeting, proving:
-		if now.Sub(l.since) > greetWithin {
+		if now-l.since > greetWithin {
 			l.down(ctx)
 		}
 	case up:
-		if now.Sub(l.heard) > deadAfter {
-			l.o.Node.Env.Log.Warn("a peer is silent, its link is closed", "node", int32(l.o.Peer), "silent", now.Sub(l.heard).String())
+		if now-l.heard > deadAfter {
+			l.o.Node.Env.Log.Warn("a peer is silent, its link is closed", "node", int32(l.o.Peer), "silent", (now - l.heard).String())
 			l.down(ctx)
 			return
 		}
-		if now.Sub(l.sent) >= pingEvery {
+		if now-l.sent >= pingEvery {
 			l.send([][]byte{{frameVersion, kindPing}})
 		}
 	}
@@ -213,7 +214,7 @@ func (l *Link) hello() Hello {
 // later plans the next dial.
 func (l *Link) later() {
 	l.enter(idle)
-	l.retryAt = l.now().Add(l.backoff)
+	l.retryAt = l.now() + l.backoff
 	l.backoff = min(2*l.backoff, backoffTo)
 }
 
