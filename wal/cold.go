@@ -14,7 +14,7 @@ type ColdRange struct {
 }
 
 // SegmentAppend is a run of committed entries of one group, in order, to be moved into its open segment. A Roll command
-// among Entries seals the open segment. Checkpoint is the replica's state as of the last entry, opaque to wal, stored
+// among Entries seals the open segment, unless that has no records. Checkpoint is the replica's state as of the last entry, opaque to wal, stored
 // atomically with it; segments wholly below LogStart are deleted. NextOffset is the offset of the first batch to come
 // before this append; it names the first segment of a group.
 type SegmentAppend struct {

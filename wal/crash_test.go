@@ -111,6 +111,9 @@ func checkRecovery(t *testing.T, disk *vfs.Mem, o *outcome, where string) {
 		return
 	}
 	m := model(r.Groups).clone()
+	if why := spansMatch(l, m); why != "" {
+		t.Errorf("%s: %s", where, why)
+	}
 	w := Write{Group: 99, Birth: &Birth{Group: 99, Name: "after"}, Entries: entriesOf(1, 1, 3, 100)}
 	m.apply(w)
 	mustCommit(t, l, w)
@@ -146,6 +149,13 @@ func TestKilledThenPowerLoss(t *testing.T) {
 						t.Fatalf("seed %d, killed at %d: %s", seed, n, why)
 					}
 					found = &outcome{acked: r.Groups}
+					if n%3 > 0 { // and goes on working
+						w := Write{Group: 98, Entries: entriesOf(1, 1, 2, 30)}
+						found.acked = found.acked.clone()
+						found.acked.apply(w)
+						second.Before = nil
+						mustCommit(t, l, w)
+					}
 					_ = l.Close()
 				} else if !errors.Is(err, errCrash) {
 					t.Fatalf("seed %d, killed at %d: %v", seed, n, err)

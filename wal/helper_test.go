@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -192,4 +193,26 @@ func writeTest(t testing.TB, fsys vfs.FS, dir, name string, b []byte) {
 	if err := ReplaceFile(fsys, dir, name, b); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func checksum(seed uint32, b []byte) uint32 { return crc32.Update(seed, castagnoli, b) }
+
+// spansMatch says whether the running log knows where each live entry of a model is.
+func spansMatch(l *Log, m model) string {
+	for _, id := range slices.Sorted(maps.Keys(m)) {
+		var have []Index
+		for _, s := range l.groups[id].spans {
+			for i := s.first; i <= s.last; i++ {
+				have = append(have, i)
+			}
+		}
+		var want []Index
+		for _, e := range m[id].Entries {
+			want = append(want, e.Index)
+		}
+		if !slices.Equal(have, want) {
+			return fmt.Sprintf("group %d: the log tracks entries %v, %v are live", id, have, want)
+		}
+	}
+	return ""
 }

@@ -75,6 +75,7 @@ type Log struct {
 	groups map[GroupID]*group
 	full   bool
 	holder GroupID // pinned the oldest file when last looked
+	forced uint64  // head when a pinned file was last written again
 
 	hdr   []byte
 	parts [][]byte
@@ -411,7 +412,8 @@ func (l *Log) Pinned() []Pin {
 
 // Reclaim retires the oldest files that hold nothing any more, and, when the ring is beyond its limit, the oldest even
 // though it is pinned, after writing what must be kept again at the head. It returns how many files were freed. Where
-// there is no room for that (ENOSPC) the log is Full and nothing is lost: a later Reclaim goes on.
+// there is no room for that (ENOSPC) the log is Full and nothing is lost: a later Reclaim goes on. For each file that was
+// filled one pinned file is written again, so that live data beyond the limit lets the ring grow instead of going round in it.
 func (l *Log) Reclaim() (int, error) {
 	freed := 0
 	for len(l.files) > 1 {
@@ -420,11 +422,15 @@ func (l *Log) Reclaim() (int, error) {
 			break
 		}
 		pinned := l.heldBy(oldest.Gen)
-		if len(pinned) > 0 && len(l.files) <= l.o.Files {
+		if len(pinned) > 0 && (len(l.files) <= l.o.Files || l.forced == l.files[len(l.files)-1].Gen) {
 			l.holder = pinned[0]
 			break
 		}
-		if err := l.rewrite(oldest, pinned); err != nil {
+		err := l.rewrite(oldest, pinned)
+		if len(pinned) > 0 {
+			l.forced = l.files[len(l.files)-1].Gen
+		}
+		if err != nil {
 			var fatal *FatalError
 			if errors.Is(err, syscall.ENOSPC) && !errors.As(err, &fatal) {
 				l.full = true

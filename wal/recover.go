@@ -226,14 +226,22 @@ func (l *Log) checkTail(f *file, raw []byte, pos int64, rec *recovery) error {
 }
 
 // begunHere says whether bytes are the beginning of a round that did not get through, rather than an unused or recycled
-// rest of the file: they carry our magic and a mark of this time, or exactly the mark that a round at this place carries.
+// rest of the file: two of magic, generation and position of its mark are what a round at this place carries, and it is no
+// whole frame of the file's earlier life. It decides what a person is told, not what is cut.
 func (l *Log) begunHere(f *file, b []byte, pos int64) bool {
-	gen := le.Uint64(b[16:])
-	mark := place{gen, 0}
+	mark := place{Gen: le.Uint64(b[16:])}
 	if len(b) >= frameHead {
 		mark.Pos = int64(le.Uint64(b[24:]))
 	}
-	return le.Uint32(b) == frameMagic && gen+1 >= f.Gen && gen <= f.Gen || mark == place{f.Gen, pos} || mark == place{f.PrevGen, f.PrevEnd} && f.PrevGen > 0
+	magic := le.Uint32(b) == frameMagic
+	gen := mark.Gen == f.Gen || mark.Gen == f.PrevGen && mark.Gen > 0
+	at := mark.Pos == pos || mark.Pos == f.PrevEnd && mark.Pos > 0
+	if magic && at && !gen {
+		whole := append(make([]byte, pos), b...)
+		_, _, old := decodeFrame(whole, place{mark.Gen, pos})
+		return !old
+	}
+	return magic && gen || magic && at || gen && at
 }
 
 // settle makes durable what an earlier process may have left in the page cache only: the newest header and those of

@@ -381,7 +381,8 @@ func (p *partition) append(fsys vfs.FS, st *SegmentState, run []SegmentEntry, fi
 	}
 	seg.Bytes, seg.NextOffset = pos, st.NextOffset
 	seg.Rows += int64(len(run))
-	seg.Sealed = run[len(run)-1].Roll
+	// A segment without records stays open: the next one would have its name.
+	seg.Sealed = run[len(run)-1].Roll && seg.NextOffset > seg.Base
 	return nil
 }
 
