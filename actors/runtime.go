@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"sync/atomic"
+
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -49,6 +51,9 @@ type Node struct {
 	Link func(wal.ReplicaID) *actor.PID
 	// Metrics is this node's own set, so that two nodes can live in one process.
 	Metrics *metrics.Set
+	// Replicas is the number of partition replicas on this node, among which bounds on memory are shared; only the broker
+	// actor changes it.
+	Replicas atomic.Int64
 	// Probe, when set, is told of what tests check: Elected, Applied. Nil in production.
 	Probe func(event any)
 }

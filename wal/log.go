@@ -382,6 +382,9 @@ func (l *Log) EnsureRoom() error {
 // Full says that no room could be reserved ahead: new data must be refused until EnsureRoom succeeds.
 func (l *Log) Full() bool { return l.full }
 
+// Newest is the generation of the file that is written to.
+func (l *Log) Newest() uint64 { return l.files[len(l.files)-1].Gen }
+
 // Pin is a group that holds the oldest file: its entries up to UpTo must go into segments before the file can be freed.
 type Pin struct {
 	Group GroupID
@@ -469,8 +472,9 @@ func (l *Log) heldBy(gen uint64) []GroupID {
 	return ids
 }
 
-// maxFree is how many free files the ring keeps.
-const maxFree = 2
+// maxFree is how many free files the ring keeps: as many as make it whole again, so that a log under load makes no new
+// ones, and one ahead of the head at least.
+func (l *Log) maxFree() int { return max(1, l.o.Files-len(l.files)) }
 
 // retire makes the oldest file free: its header is destroyed and synced before it can be used again.
 func (l *Log) retire() error {
@@ -480,7 +484,7 @@ func (l *Log) retire() error {
 	}
 	l.files = append(l.files[:0], l.files[1:]...)
 	f.fileHeader = fileHeader{}
-	if f.size < l.o.FileSize || len(l.free) >= maxFree { // the small first file, or more than the ring needs
+	if f.size < l.o.FileSize || len(l.free) >= l.maxFree() { // the small first file, or more than the ring needs
 		f.f.Close()
 		if err := l.fs.Remove(f.name); err != nil {
 			return &FatalError{err}

@@ -8,9 +8,9 @@ import (
 	"chronik/wal/vfs"
 )
 
-// writeManifest replaces a group's manifest: a new file, synced, renamed over the old one, directory synced. Whoever reads
-// it later sees the old one or the new one.
-func writeManifest(fsys vfs.FS, dir string, st *SegmentState) error {
+// A manifest is replaced by a new file that is synced and renamed over the old one, then the directory is synced: whoever
+// reads it later sees the old one or the new one.
+func encodeManifest(st *SegmentState) []byte {
 	b := make([]byte, 0, 256+len(st.Checkpoint)+64*len(st.Segments))
 	b = append(b, manifestMagic...)
 	b = le.AppendUint32(b, manifestVersion)
@@ -33,7 +33,20 @@ func writeManifest(fsys vfs.FS, dir string, st *SegmentState) error {
 	b = le.AppendUint32(b, uint32(len(st.Checkpoint)))
 	b = append(b, st.Checkpoint...)
 	le.PutUint32(b[12:], crc32.Checksum(b[16:], castagnoli))
-	return replaceFile(fsys, dir, manifestName, b)
+	return b
+}
+
+// writeManifest writes a manifest beside the one that holds; it counts once it was synced and renamed.
+func writeManifest(fsys vfs.FS, dir string, st *SegmentState) (vfs.File, error) {
+	f, err := fsys.Create(path.Join(dir, manifestName+".new"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteAt(encodeManifest(st), 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // replaceFile puts bytes under a name so that a crash leaves the old content or the new, never a mixture.

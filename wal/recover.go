@@ -260,7 +260,7 @@ func (l *Log) settle() error {
 				return err
 			}
 		}
-		if f.size >= l.o.FileSize && len(keep) < maxFree {
+		if f.size >= l.o.FileSize && len(keep) < l.maxFree() {
 			keep = append(keep, f)
 			continue
 		}

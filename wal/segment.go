@@ -70,6 +70,7 @@ type partition struct {
 	state SegmentState
 	log   vfs.File // the open segment's files, nil until needed
 	idx   vfs.File
+	dirty bool // they were written to and are not synced
 
 	held     *SegmentState // not promised yet
 	obsolete []SegmentInfo // to be removed when held is promised
@@ -192,73 +193,6 @@ func (s *Segments) Groups() map[GroupID]*SegmentState {
 	return out
 }
 
-// Append moves committed entries into the group's open segment, syncs it, and replaces the manifest with the checkpoint
-// that belongs to the last entry. On ENOSPC nothing is promised and the same append may be tried again; any other error
-// is fatal for the process.
-func (s *Segments) Append(a SegmentAppend) (SegmentResult, error) {
-	dir := path.Join(s.dir, strconv.FormatUint(uint64(a.Group), 10))
-	p := s.groups[a.Group]
-	if a.Delete {
-		return SegmentResult{}, s.delete(a.Group, dir)
-	}
-	if p == nil {
-		if err := s.fs.MkdirAll(dir); err != nil {
-			return SegmentResult{}, err
-		}
-		if err := s.fs.SyncDir(s.dir); err != nil {
-			return SegmentResult{}, err
-		}
-		p = &partition{dir: dir}
-		s.groups[a.Group] = p
-	}
-	if a.Revert {
-		p.closeFiles()
-		p.held, p.obsolete = nil, nil
-		err := p.read(s.fs)
-		if errors.Is(err, fs.ErrNotExist) { // nothing was ever promised
-			p.state, err = SegmentState{}, nil
-		}
-		if err == nil {
-			err = p.clean(s.fs)
-		}
-		return SegmentResult{Last: p.state.Last, Segments: p.state.Segments}, err
-	}
-	next, err := p.next(s.fs, &a)
-	if err != nil {
-		return SegmentResult{}, err
-	}
-	for from := 0; from < len(a.Entries); {
-		to := from
-		for to < len(a.Entries) && !a.Entries[to].Roll {
-			to++
-		}
-		if err := p.append(s.fs, &next, a.Entries[from:min(to+1, len(a.Entries))], a.NextOffset); err != nil {
-			p.closeFiles()
-			return SegmentResult{}, err
-		}
-		from = to + 1
-	}
-	if a.Hold {
-		p.held = &next
-		return SegmentResult{}, nil
-	}
-	dropped := append(p.obsolete, next.dropBelow(a.LogStart)...)
-	p.held, p.obsolete = nil, nil
-	if err := writeManifest(s.fs, p.dir, &next); err != nil {
-		p.closeFiles()
-		return SegmentResult{}, err
-	}
-	p.state = next
-	for _, seg := range dropped {
-		for _, name := range []string{logName(seg.Base), idxName(seg.Base)} {
-			if err := s.fs.Remove(path.Join(p.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return SegmentResult{}, err
-			}
-		}
-	}
-	return SegmentResult{Last: next.Last, Segments: next.Segments}, nil
-}
-
 // next is the state that an append starts from.
 func (p *partition) next(fsys vfs.FS, a *SegmentAppend) (SegmentState, error) {
 	from := p.state
@@ -283,7 +217,7 @@ func (p *partition) next(fsys vfs.FS, a *SegmentAppend) (SegmentState, error) {
 		// A segment without records, of the same name as the one to come, would be overwritten while it is still promised.
 		if n := len(p.state.Segments); n > 0 && seg.Rows > 0 {
 			p.state.Segments = p.state.Segments[:n-1]
-			if err := writeManifest(fsys, p.dir, &p.state); err != nil {
+			if err := replaceFile(fsys, p.dir, manifestName, encodeManifest(&p.state)); err != nil {
 				return next, err
 			}
 			for _, name := range []string{logName(seg.Base), idxName(seg.Base)} {
@@ -337,6 +271,11 @@ func (p *partition) append(fsys vfs.FS, st *SegmentState, run []SegmentEntry, fi
 			st.NextOffset = base
 		}
 		st.Segments = append(st.Segments, SegmentInfo{Base: base, NextOffset: base, MaxTimestamp: -1, OffsetOfMax: -1})
+		if p.dirty {
+			if err := vfs.SyncAll(fsys, []vfs.File{p.log, p.idx}); err != nil {
+				return err
+			}
+		}
 		p.closeFiles()
 	}
 	seg := &st.Segments[len(st.Segments)-1]
@@ -373,12 +312,7 @@ func (p *partition) append(fsys vfs.FS, st *SegmentState, run []SegmentEntry, fi
 	if _, err := p.idx.WriteAt(rows, seg.Rows*rowSize); err != nil {
 		return err
 	}
-	if err := p.log.Sync(); err != nil {
-		return err
-	}
-	if err := p.idx.Sync(); err != nil {
-		return err
-	}
+	p.dirty = true
 	seg.Bytes, seg.NextOffset = pos, st.NextOffset
 	seg.Rows += int64(len(run))
 	// A segment without records stays open: the next one would have its name.
@@ -417,7 +351,7 @@ func (p *partition) closeFiles() {
 	if p.idx != nil {
 		p.idx.Close()
 	}
-	p.log, p.idx = nil, nil
+	p.log, p.idx, p.dirty = nil, nil, false
 }
 
 // Close closes all files.

@@ -118,6 +118,7 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 	pid := ctx.Spawn(b.node.Runtime.Props(actors.KindReplica, produce))
 	at, _ := slices.BinarySearch(b.order, p.Group)
 	b.order = slices.Insert(b.order, at, p.Group)
+	b.node.Replicas.Store(int64(len(b.order)))
 	b.replicas[p.Group] = &child{pid: pid, topic: t.ID, name: name, configs: t.Configs}
 	b.node.View.SetReplica(p.Group, pid)
 	if b.disk.Full {

@@ -146,6 +146,8 @@ func (r *Replica) copied(ctx actor.Context, m *message.SegmentWritten) {
 		if m.Err == nil {
 			r.log.flushed, r.log.flushedTo, r.log.segments = r.flush.state, r.flush.to, m.Result.Segments
 			r.flush.state = nil
+			r.flush.waiting -= r.flush.bytes
+			r.flush.commands -= r.flush.rolls
 			c.next, c.offset = r.log.flushedTo.Index+1, int64(r.log.flushed.NextOffset)
 		}
 		r.askEntries(ctx)
@@ -159,6 +161,7 @@ func (r *Replica) copied(ctx actor.Context, m *message.SegmentWritten) {
 		r.askEntries(ctx)
 	default:
 		r.log.flushed, r.log.flushedTo, r.log.segments = c.last.State, c.pos, m.Result.Segments
+		r.recount()
 		r.o.Node.Env.Log.Info("segments copied", "partition", r.o.Birth.Name, "index", uint64(c.pos.Index), "offset", int64(c.last.State.NextOffset))
 		r.endCopy(true)
 	}
@@ -217,6 +220,7 @@ func (r *Replica) Restore(data []byte, pos wal.Position, conf *pb.ConfState) {
 	r.log.flushed, r.log.end = c.State, c.State.clone()
 	r.log.high, r.log.start = max(r.log.high, c.State.NextOffset), c.State.LogStart
 	r.pos, r.durable, r.conf = pos, pos, conf
+	r.recount()
 	r.wakeFetches(ctx)
 	r.announce(ctx)
 }

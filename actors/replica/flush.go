@@ -11,12 +11,18 @@ import (
 
 // flushing is the move of committed entries from memory and WAL into segments. One is under way at a time.
 type flushing struct {
-	busy   bool
-	token  uint64
-	to     wal.Position
-	state  *state    // as of to
-	upTo   wal.Index // the WAL wants everything up to here moved
-	rolled bool      // a Roll, or a new log start, was applied and waits to be moved
+	busy  bool
+	token uint64
+	to    wal.Position
+	state *state    // as of to
+	upTo  wal.Index // the WAL wants everything up to here moved
+	// Of the applied entries that are not in segments: their bytes, and how many of them are commands, which are moved
+	// without delay.
+	waiting  int64
+	commands int
+	// Of the flush that is under way.
+	bytes int64
+	rolls int
 }
 
 // maxFlush bounds one append to segments, in bytes, so that the segment writer serves all groups.
@@ -27,21 +33,39 @@ func (r *Replica) maybeFlush(ctx actor.Context) {
 	if r.flush.busy || r.copy != nil || r.closing || r.pos.Index <= r.log.flushedTo.Index {
 		return
 	}
-	bytes, rolled := int64(0), false
-	for i := r.log.flushedTo.Index + 1; i <= r.pos.Index; i++ {
-		row := r.log.row(i)
-		bytes += int64(row.size)
-		if bytes > r.o.FlushBytes {
-			break
-		}
-		if row.base < 0 {
-			if e, ok := r.g.Node().Entry(i); ok && isCommand(&e) {
-				rolled = true
-			}
-		}
-	}
-	if bytes > r.o.FlushBytes || rolled || r.flush.upTo > r.log.flushedTo.Index {
+	if r.flush.waiting > r.share(r.o.FlushBytes) || r.flush.commands > 0 || r.flush.upTo > r.log.flushedTo.Index {
 		r.startFlush(ctx)
+	}
+}
+
+const (
+	// nodeBudget is what all replicas of a node may hold in memory before it is moved, and keep after, each; minShare is
+	// what one of them gets at least.
+	nodeBudget = 256 << 20
+	minShare   = 256 << 10
+)
+
+// share is this replica's part of the node's memory, at most most.
+func (r *Replica) share(most int64) int64 {
+	return min(most, max(minShare, nodeBudget/max(1, r.o.Node.Replicas.Load())))
+}
+
+// count takes an applied entry into account for maybeFlush.
+func (f *flushing) count(e *wal.Entry) {
+	if isCommand(e) {
+		f.commands++
+	} else {
+		f.waiting += int64(len(e.Data))
+	}
+}
+
+// recount counts anew after segments came from elsewhere than a flush.
+func (r *Replica) recount() {
+	r.flush.waiting, r.flush.commands = 0, 0
+	for i := r.log.flushedTo.Index + 1; i <= r.pos.Index; i++ {
+		if e, ok := r.g.Node().Entry(i); ok {
+			r.flush.count(&e)
+		}
 	}
 }
 
@@ -49,6 +73,7 @@ func (r *Replica) startFlush(ctx actor.Context) {
 	s := r.log.flushed.clone()
 	a := wal.SegmentAppend{Group: r.o.Birth.Group, Name: r.o.Birth.Name, NextOffset: int64(s.NextOffset)}
 	bytes := 0
+	r.flush.bytes, r.flush.rolls = 0, 0
 	for i := r.log.flushedTo.Index + 1; i <= r.pos.Index && bytes < maxFlush; i++ {
 		e, ok := r.g.Node().Entry(i)
 		if !ok {
@@ -61,6 +86,11 @@ func (r *Replica) startFlush(ctx actor.Context) {
 		}
 		applyTo(s, &e)
 		bytes += row.size
+		if isCommand(&e) {
+			r.flush.rolls++
+		} else {
+			r.flush.bytes += int64(len(e.Data))
+		}
 		a.Entries = append(a.Entries, se)
 	}
 	last := a.Entries[len(a.Entries)-1]
@@ -87,6 +117,8 @@ func (r *Replica) segmentWritten(ctx actor.Context, m *message.SegmentWritten) {
 	}
 	r.log.flushed, r.log.flushedTo, r.log.segments = r.flush.state, r.flush.to, m.Result.Segments
 	r.flush.state = nil
+	r.flush.waiting -= r.flush.bytes
+	r.flush.commands -= r.flush.rolls
 	release := r.log.flushedTo
 	ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Release: &release}})
 	r.compact()
@@ -96,7 +128,11 @@ func (r *Replica) segmentWritten(ctx actor.Context, m *message.SegmentWritten) {
 // compact lets memory forget what segments hold, except the newest part.
 func (r *Replica) compact() {
 	keep, upTo := int64(0), r.log.flushedTo.Index
-	for upTo >= r.log.first && keep < r.o.KeepBytes {
+	limit := int64(0) // alone: nobody is behind
+	if len(r.conf.GetVoters())+len(r.conf.GetLearners()) > 1 {
+		limit = r.share(r.o.KeepBytes)
+	}
+	for upTo >= r.log.first && keep < limit {
 		keep += int64(r.log.row(upTo).size) + 64
 		upTo--
 	}

@@ -18,6 +18,7 @@ func (r *Replica) Apply(entries []wal.Entry) {
 	ctx := r.context()
 	for i := range entries {
 		e := &entries[i]
+		r.flush.count(e)
 		if isCommand(e) {
 			if c := decodeCommand(e); c.Kind == cmdAdvanceLogStart {
 				r.log.start = max(r.log.start, min(c.Offset, r.log.nextAfter(e.Index)))

@@ -1,10 +1,6 @@
 package segmentio
 
 import (
-	"errors"
-	"fmt"
-	"syscall"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors"
@@ -14,36 +10,84 @@ import (
 	"chronik/wal"
 )
 
-// Writer is the segment writer's actor.
+// maxRound bounds one round of the writer, in appends.
+const maxRound = 64
+
+// Writer is the segment writer's actor: what arrived while a round was synced shares the next one.
 type Writer struct {
 	node     *actors.Node
 	segments *wal.Segments
+	queue    []*message.WriteSegment
+	queued   bool
 }
+
+type flush struct{}
+
+var flushMessage = &flush{}
 
 // NewWriter returns its producer; it owns the segments from now on.
 func NewWriter(node *actors.Node, s *wal.Segments) func() actor.Actor {
-	return func() actor.Actor { return &Writer{node, s} }
+	return func() actor.Actor { return &Writer{node: node, segments: s} }
 }
 
 // Receive is the table of contents.
 func (w *Writer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *message.WriteSegment:
-		w.write(ctx, m)
+		w.queue = append(w.queue, m)
+		w.kick(ctx)
+	case *flush:
+		w.queued = false
+		w.round(ctx)
+		if len(w.queue) > 0 {
+			w.kick(ctx)
+		}
 	case *message.Shutdown:
+		for len(w.queue) > 0 {
+			w.round(ctx)
+		}
 		w.segments.Close()
 		m.Send(ctx, &message.ShutdownReply{Answered: message.Answered{Token: m.Token}})
 	}
 }
 
-func (w *Writer) write(ctx actor.Context, m *message.WriteSegment) {
-	res, err := w.segments.Append(m.Append)
-	if err != nil && !errors.Is(err, syscall.ENOSPC) {
-		w.node.Env.Fatal(fmt.Sprintf("FATAL: writing segments of %s: %v", m.Append.Name, err))
+func (w *Writer) kick(ctx actor.Context) {
+	if !w.queued {
+		w.queued = true
+		ctx.Send(ctx.Self(), flushMessage)
+	}
+}
+
+// round writes what waits, one append per group, in order.
+func (w *Writer) round(ctx actor.Context) {
+	var now, later []*message.WriteSegment
+	seen := map[wal.GroupID]bool{}
+	for _, m := range w.queue {
+		if g := m.Append.Group; seen[g] || len(now) == maxRound {
+			later = append(later, m)
+			seen[g] = true
+		} else {
+			now = append(now, m)
+			seen[g] = true
+		}
+	}
+	w.queue = later
+	if len(now) == 0 {
 		return
 	}
-	if m.Owner != nil {
-		ctx.Send(m.Owner, &message.SegmentWritten{Incarnation: m.Incarnation, Token: m.Token, Result: res, Err: err})
+	as := make([]wal.SegmentAppend, len(now))
+	for i, m := range now {
+		as[i] = m.Append
+	}
+	res, errs, err := w.segments.AppendAll(as)
+	if err != nil {
+		w.node.Env.Fatal("FATAL: writing segments: " + err.Error())
+		return
+	}
+	for i, m := range now {
+		if m.Owner != nil {
+			ctx.Send(m.Owner, &message.SegmentWritten{Incarnation: m.Incarnation, Token: m.Token, Result: res[i], Err: errs[i]})
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type Writer struct {
 	writes []wal.Write
 	queued bool
 	full   bool
+	asked  uint64 // generation of the log's newest file when groups were last asked to move on
 
 	rounds, bytes, writesDone *metrics.Counter
 	latency                   *metrics.Histogram
@@ -52,6 +53,7 @@ func (w *Writer) Receive(ctx actor.Context) {
 	case *flush:
 		w.commit(ctx)
 	case *message.Tick:
+		w.askRelease(ctx)
 		w.keepRoom(ctx)
 	case *message.Shutdown:
 		w.commit(ctx)
@@ -101,14 +103,9 @@ func explain(err error) string {
 
 // keepRoom frees files that hold nothing any more, asks those who hold the oldest to move on, and reserves room ahead.
 func (w *Writer) keepRoom(ctx actor.Context) {
-	for _, p := range w.log.Pinned() {
-		pid := w.node.View.Replica(p.Group)
-		if p.Group == wal.MetaGroup {
-			pid = w.node.View.Metadata
-		}
-		if pid != nil {
-			ctx.Send(pid, &message.ReleaseLog{Group: p.Group, UpTo: p.UpTo})
-		}
+	if pinnedBy := w.log.Newest(); pinnedBy != w.asked {
+		w.asked = pinnedBy
+		w.askRelease(ctx)
 	}
 	if _, err := w.log.Reclaim(); err != nil {
 		w.node.Env.Fatal("FATAL: " + explain(err))
@@ -121,5 +118,18 @@ func (w *Writer) keepRoom(ctx actor.Context) {
 	if full := w.log.Full(); full != w.full {
 		w.full = full
 		ctx.Send(w.node.View.Broker, &message.DiskState{Full: full, Why: "no room to reserve the next file of the log"})
+	}
+}
+
+// askRelease tells the groups that hold the oldest file to move on: whenever a new file was begun, and on ticks.
+func (w *Writer) askRelease(ctx actor.Context) {
+	for _, p := range w.log.Pinned() {
+		pid := w.node.View.Replica(p.Group)
+		if p.Group == wal.MetaGroup {
+			pid = w.node.View.Metadata
+		}
+		if pid != nil {
+			ctx.Send(pid, &message.ReleaseLog{Group: p.Group, UpTo: p.UpTo})
+		}
 	}
 }
