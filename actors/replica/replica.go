@@ -25,7 +25,7 @@ type Options struct {
 	Configs     map[string]string // the topic's own configs
 	First       bool              // it is the first of the partition's replicas: it should lead
 	Incarnation uint64
-	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 8 MiB.
+	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 2 MiB.
 	FlushBytes int64
 	// KeepBytes is how much of the flushed log stays in memory for followers that are a little behind; 0 means 16 MiB.
 	KeepBytes int64
@@ -63,7 +63,7 @@ type Replica struct {
 func New(o Options) (func() actor.Actor, error) {
 	r := &Replica{o: o, lookups: map[uint64]lookup{}}
 	if o.FlushBytes == 0 {
-		r.o.FlushBytes = 8 << 20
+		r.o.FlushBytes = 2 << 20
 	}
 	if o.KeepBytes == 0 {
 		r.o.KeepBytes = 16 << 20
