@@ -373,3 +373,21 @@ func resealed(head, payload []byte, at place) []byte {
 	le.PutUint32(out[4:], checksum(seed(at), out[8:]))
 	return out
 }
+
+// TestReleasedInTheTail: a start writes the last round again, but what that round itself releases stays released.
+func TestReleasedInTheTail(t *testing.T) {
+	disk := vfs.NewMem()
+	l, _ := mustOpen(t, disk, small())
+	m := model{}
+	w := Write{Group: 2, Entries: entriesOf(1, 1, 3, 10), HardState: &HardState{1, 1, 3}, Release: &Position{2, 1}}
+	m.apply(w)
+	mustCommit(t, l, w)
+	_ = l.Close()
+	l, r := mustOpen(t, disk, small())
+	if why := m.differ(r.Groups); why != "" {
+		t.Fatal(why)
+	}
+	if why := spansMatch(l, m); why != "" {
+		t.Fatal(why)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"chronik/actors"
 	"chronik/actors/broker"
 	"chronik/actors/cluster"
 	"chronik/actors/env"
@@ -26,7 +27,9 @@ type Node struct {
 	Settings config.Settings
 	// NoSync makes the node's disk skip every fdatasync: a planted bug.
 	NoSync bool
-	// Handle is the running broker's; nil while the node is down.
+	// Boot, when set, starts something else than a broker: some of its actors, for their own tests (package rig).
+	Boot func(e *env.Env, rt *actors.Runtime) error
+	// Handle is the running broker's; nil while the node is down, or when Boot is set.
 	Handle *broker.Handle
 
 	cluster     *Cluster
@@ -86,6 +89,12 @@ func (n *Node) Start() {
 	n.Disk.Before = n.beforeDisk
 	e := &env.Env{Clock: clock{n, n.Skew}, Rand: source(), NewRand: source, Network: &network{world: n.world, node: n, net: n.net}, FS: n.Disk,
 		Log: n.logger(), Fatal: n.fatal}
+	if n.Boot != nil {
+		if err := n.Boot(e, n.runtime()); err != nil {
+			n.world.Fail("node %d does not start: %v", n.ID, err)
+		}
+		return
+	}
 	settings := n.Settings
 	h, err := broker.Start(broker.Options{Settings: &settings, Env: e, Runtime: n.runtime(), Metrics: metrics.NewSet(), NoSync: n.NoSync,
 		WAL: wal.Options{FileSize: 128 << 10, FirstFile: 64 << 10, Files: 4}, FlushBytes: 8 << 10, KeepBytes: 4 << 10, SnapshotEvery: 20, Probe: n.probe})
@@ -95,6 +104,12 @@ func (n *Node) Start() {
 	}
 	n.Handle = h
 }
+
+// Probe is what the actors of the node report to; Start hands it to a broker, Boot does so itself.
+func (n *Node) Probe(event any) { n.probe(event) }
+
+// Life counts the starts and crashes of the node: what belongs to another life must not be listened to.
+func (n *Node) Life() uint64 { return n.incarnation }
 
 func (n *Node) probe(event any) {
 	if n.cluster.OnEvent != nil {
@@ -132,10 +147,19 @@ func (n *Node) fatal(text string) {
 // chance decides.
 func (n *Node) Crash() { n.crashNow("now") }
 
+// CrashKeeping is Crash with a disk that keeps each unsynced sector with probability p.
+func (n *Node) CrashKeeping(p float64) { n.crash("now", p) }
+
 // CrashAtDisk ends the node's life in the middle of a disk operation, the k-th from now.
 func (n *Node) CrashAtDisk(k int) { n.crashIn = k }
 
 func (n *Node) crashNow(why string) {
+	if n.alive {
+		n.crash(why, []float64{0, 0.5, 1}[n.world.Rand.IntN(3)])
+	}
+}
+
+func (n *Node) crash(why string, p float64) {
 	if !n.alive {
 		return
 	}
@@ -145,7 +169,6 @@ func (n *Node) crashNow(why string) {
 	n.crashIn = 0
 	n.world.telling("node %d  CRASH %s", n.ID, why)
 	n.net.closeOf(n, false)
-	p := []float64{0, 0.5, 1}[n.world.Rand.IntN(3)]
 	n.cluster.Crashes++
 	if p < 1 {
 		n.cluster.Lost++

@@ -363,6 +363,9 @@ func (f *memFile) grow(size int64) error {
 }
 
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if err := f.m.before("write", f.name); err != nil {
 		return 0, err
 	}
