@@ -78,8 +78,8 @@ func (r *Replica) byTimestamp(ctx actor.Context, m *message.ListOffsets, from in
 			continue
 		}
 		e, _ := r.g.Node().Entry(r.log.first + wal.Index(i))
-		if o, at, ok, err := batch.FindTimestamp(e.Data, kafka.Timestamp(want)); err == nil && ok {
-			r.answerOffset(ctx, m, max(o, r.log.start), at)
+		if o, at, ok, err := batch.FindTimestampFrom(e.Data, kafka.Timestamp(want), r.log.start); err == nil && ok {
+			r.answerOffset(ctx, m, o, at)
 			return
 		}
 	}
@@ -114,10 +114,12 @@ func (r *Replica) timestampFound(ctx actor.Context, m *message.TimestampFound) {
 func (r *Replica) maxTimestamp() kafka.Timestamp {
 	m := kafka.NoTimestamp
 	for i := range r.log.segments {
-		m = max(m, kafka.Timestamp(r.log.segments[i].MaxTimestamp))
+		if s := &r.log.segments[i]; kafka.Offset(s.NextOffset) > r.log.start {
+			m = max(m, kafka.Timestamp(s.MaxTimestamp))
+		}
 	}
 	for i := range r.log.rows {
-		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high {
+		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high && row.next > r.log.start {
 			m = max(m, row.max)
 		}
 	}
