@@ -26,17 +26,29 @@ func (r *SegmentReader) Entries(g GroupID, from, upTo Index, maxBytes int) (*Cop
 	if len(st.Segments) == 0 {
 		return nil, fmt.Errorf("group %d has no segments", g)
 	}
-	first := make([]Index, len(st.Segments))
-	for i, seg := range st.Segments {
-		if first[i], err = r.firstIndex(g, seg); err != nil {
-			return nil, err
+	first, err := r.firstIndex(g, st.Segments[0])
+	if err != nil {
+		return nil, err
+	}
+	if from < first {
+		return &Copied{First: first, FirstOffset: st.Segments[0].Base}, nil
+	}
+	at, failed := 0, error(nil)
+	sort.Search(len(st.Segments), func(i int) bool {
+		x, err := r.firstIndex(g, st.Segments[i])
+		if err != nil {
+			failed = err
+			return true
 		}
+		if x <= from && i >= at {
+			at, first = i, x
+		}
+		return x > from
+	})
+	if failed != nil {
+		return nil, failed
 	}
-	if from < first[0] {
-		return &Copied{First: first[0], FirstOffset: st.Segments[0].Base}, nil
-	}
-	at := sort.Search(len(first), func(i int) bool { return first[i] > from }) - 1
-	return r.copySegment(g, st.Segments[at], first[at], from, upTo, maxBytes)
+	return r.copySegment(g, st.Segments[at], first, from, upTo, maxBytes)
 }
 
 func (r *SegmentReader) firstIndex(g GroupID, seg SegmentInfo) (Index, error) {

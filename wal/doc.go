@@ -1,7 +1,7 @@
 // Package wal is everything that a data directory holds: one group-committed, fsynced log under all Raft groups, and the
 // segments of their committed past.
 //
-// The log (log.go, record.go, recover.go) belongs to one owner, the WAL writer actor; a Commit is one vectored write and
+// The log (log.go, ring.go, record.go, recover.go) belongs to one owner, the WAL writer actor; a Commit is one vectored write and
 // one fdatasync for everything that queued up. The segments (segment.go) belong to the segment writer; a SegmentReader
 // (reader.go) may work beside it. dir.go owns the directory's identity and lock. verify.go checks the directory of a
 // stopped node (verify_log.go its log, verify_segments.go its segments), dump.go lists what it holds of one partition.

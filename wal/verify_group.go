@@ -88,6 +88,12 @@ func (s *stopped) group(id GroupID, visit visitor) error {
 		r.Commit = max(r.Commit, g.hs.Commit)
 	}
 	c := &chain{s: s, r: r}
+	if st != nil && g != nil {
+		if e, ok := g.entries[st.Last.Index]; ok && e.Term != st.Last.Term && st.Last.Index > g.hs.Commit {
+			s.note("group %d (%s): what the log has was overtaken by a copy of segments from the leader", id, st.Name)
+			g = &groupLog{birth: g.birth, hs: g.hs, base: st.Last, hasBase: true}
+		}
+	}
 	if st != nil {
 		if g == nil && s.wal != nil {
 			s.note("group %d (%s) has segments, but the log does not know it: left over from a deletion", id, st.Name)

@@ -42,8 +42,10 @@ func (s *stopped) checkSegments(id GroupID, st *SegmentState, c *chain, g *group
 	if !c.begun {
 		c.off, c.begun = st.NextOffset, true
 	}
-	if c.next != 0 && c.next != st.Last.Index+1 {
+	if c.next > st.Last.Index+1 {
 		s.problem(manifest, -1, "it says that segments end at entry %d, their rows end at %d", st.Last.Index, c.next-1)
+	} else if c.next != 0 && c.next <= st.Last.Index {
+		s.note("%s has no rows for entries %d to %d, which have no records: a copy from the leader was cut off", dir, c.next, st.Last.Index)
 	}
 	c.next, c.term = st.Last.Index+1, max(c.term, st.Last.Term)
 	names, err := s.fs.List(dir)
@@ -191,7 +193,7 @@ func (k *segmentCheck) inLog(r *row) {
 		return
 	}
 	e, ok := k.g.entries[r.index]
-	if ok && (e.Term != r.term || crc32.Checksum(e.Data, castagnoli) != r.crc) {
+	if ok && r.index <= k.g.hs.Commit && (e.Term != r.term || crc32.Checksum(e.Data, castagnoli) != r.crc) {
 		k.problem(k.logName, max(r.pos, 0), "entry %d (term %d) is another one in the log (term %d)", r.index, r.term, e.Term)
 	}
 }

@@ -385,3 +385,27 @@ func TestDump(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyOvertaken: a copy from the leader is promised, the log's own tail, never committed, is not reset yet.
+func TestVerifyOvertaken(t *testing.T) {
+	disk := vfs.NewMem()
+	n, err := startNode(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, leaders := newFeed(2), newFeed(2)
+	leaders.term = 3
+	w := Write{Group: 2, Birth: &Birth{Group: 2, Name: mine.name}, HardState: &HardState{Term: 3}}
+	for range 3 {
+		w.Entries = append(w.Entries, mine.batch(2).Entry)
+	}
+	mustCommit(t, n.log, w)
+	a := leaders.append(leaders.batch(1), leaders.batch(4))
+	a.NextOffset = 0
+	mustAppend(t, n.segs, a)
+	n.stop()
+	r := verify(t, disk)
+	if g := r.Group(2); r.Damaged() || len(r.Notes) == 0 || g.NextOffset != 5 || g.HighWatermark != 5 {
+		t.Fatalf("%v %v %+v", r.Problems, r.Notes, g)
+	}
+}

@@ -22,6 +22,7 @@ type pendingAppend struct {
 	free       func()
 	at         wal.Position // where it is in the log, once it is
 	duplicate  bool
+	command    bool
 }
 
 // append handles AppendBatch: checks, stamps, proposes.
@@ -90,14 +91,15 @@ func (r *Replica) noLeaderText() string {
 
 // command proposes a command entry; the end state has it at once, as it has queued batches.
 func (r *Replica) command(ctx actor.Context, c command) *pendingAppend {
-	p := &pendingAppend{}
+	p := &pendingAppend{command: true}
 	r.log.end.applyCommand(c)
 	r.queue = append(r.queue, p)
 	r.g.Propose(ctx, c.encode())
 	return p
 }
 
-// answerDuplicate answers a retry: at once when the original is acknowledged by what it asks for, else together with it.
+// answerDuplicate answers a retry together with its original, by what it asks for itself: that the original is committed
+// does not say that min.insync.replicas disks have it.
 func (r *Replica) answerDuplicate(ctx actor.Context, m *message.AppendBatch, b *producerBatch) {
 	if m.Free != nil {
 		m.Free()
@@ -106,27 +108,20 @@ func (r *Replica) answerDuplicate(ctx actor.Context, m *message.AppendBatch, b *
 		return
 	}
 	p := &pendingAppend{to: m.ReplyTo, acks: m.Acks, deadline: m.Deadline, base: b.Base, appendTime: b.Timestamp, duplicate: true} // the time as Apache Kafka tells it
-	if b.End < r.log.high {
-		r.acknowledge(ctx, p)
+	if at, ok := r.log.indexOf(b.Base); ok {
+		p.at = wal.Position{Index: at, Term: r.g.Role().Term}
+		r.wait(p)
+		r.acknowledgeReady(ctx)
 		return
-	}
-	for i, row := range r.log.rows {
-		if row.base == b.Base {
-			p.at = wal.Position{Index: r.log.first + wal.Index(i), Term: r.g.Role().Term}
-			r.wait(p)
-			r.acknowledgeReady(ctx)
-			return
-		}
 	}
 	// It waits for the flush itself: right behind the original in the queue's own order.
 	for _, q := range r.queue {
-		if q.base == b.Base && q.to.PID != nil || q.base == b.Base && q.acks == 0 {
-			q2 := p
-			r.followers(q, q2)
+		if q.base == b.Base && !q.command {
+			r.followers(q, p)
 			return
 		}
 	}
-	p.to.Send(ctx, &message.AppendBatchReply{Answered: message.Answered{Token: m.Token}, Reason: kerror.NotLeaderOrFollower, BaseOffset: kafka.NoOffset, LogAppendTime: kafka.NoTimestamp})
+	panic("BUG: " + r.o.Birth.Name + ": a remembered batch is neither in the log nor on its way")
 }
 
 // followers remembers a duplicate that waits for an original which is not in the log yet.
@@ -207,6 +202,7 @@ func (r *Replica) Dropped(n int) {
 	}
 	r.queue = nil
 	r.rebuild(r.log.last() + 1)
+	r.endDeletes(ctx, func(d *pendingDelete) bool { return d.before > r.log.end.LogStart }, kerror.NotLeaderOrFollower)
 }
 
 // rebuild computes the end state anew: flushed, and every entry since up to (not including) an index.

@@ -55,8 +55,11 @@ func (r *Replica) plan(m *message.Fetch) (reply *message.FetchReply, wait bool) 
 		return reply, false
 	}
 	if m.LastFetchedEpoch != kafka.NoLeaderEpoch {
-		epoch, end, ok := r.log.end.endOfEpoch(m.LastFetchedEpoch)
-		if !ok || epoch < m.LastFetchedEpoch || end < m.Offset {
+		switch epoch, end := r.epochEnd(m.LastFetchedEpoch); {
+		case epoch == kafka.NoLeaderEpoch || m.Offset < r.log.start:
+			reply.Reason = kerror.OffsetOutOfRange
+			return reply, false
+		case epoch < m.LastFetchedEpoch || end < m.Offset:
 			reply.DivergingEpoch, reply.DivergingEnd = epoch, end
 			return reply, false
 		}

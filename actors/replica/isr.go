@@ -15,20 +15,25 @@ import (
 // inSync is the leader's view of who is in sync: voters whose durable position was at the leader's end within
 // replica.lag.time.max.ms. Learners never count.
 type inSync struct {
-	members  []wal.ReplicaID
-	caughtUp map[wal.ReplicaID]time.Time
-	heard    map[wal.ReplicaID]time.Time // when it was last known to be active; Raft forgets that at every election timeout
-	// endBefore is the log's end at the last sweep: who has that now was caught up then.
-	endBefore wal.Index
-	sweptAt   time.Time
+	members   []wal.ReplicaID
+	caughtUp  map[wal.ReplicaID]time.Time
+	heard     map[wal.ReplicaID]time.Time // when it was last known to be active; Raft forgets that at every election timeout
+	marks     map[wal.ReplicaID]mark
 	version   uint64
 	announced cluster.Leadership
 	leading   bool // announced with Leading
 }
 
+// mark is where the log ended at some time: who gets there was caught up then. The next one is set when it is reached, so
+// that a replica stays in sync however long its way to the end takes, while it gets there in time.
+type mark struct {
+	end wal.Index
+	at  time.Time
+}
+
 // reset begins anew with a role: a new leader takes every voter for caught up and learns otherwise in time.
 func (s *inSync) reset(r *Replica) {
-	s.members, s.caughtUp, s.heard = nil, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]time.Time{}
+	s.members, s.caughtUp, s.heard, s.marks = nil, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]mark{}
 	if !r.g.Leading() {
 		return
 	}
@@ -36,9 +41,9 @@ func (s *inSync) reset(r *Replica) {
 		if !p.Learner {
 			s.members = append(s.members, p.ID)
 			s.caughtUp[p.ID] = r.now
+			s.marks[p.ID] = mark{r.log.last(), r.now}
 		}
 	}
-	s.endBefore, s.sweptAt = r.log.last(), r.now
 }
 
 // silent is how long a follower may be unheard of before an old position of it counts no more: two election timeouts.
@@ -66,15 +71,14 @@ func (r *Replica) sweepInSync(ctx actor.Context) {
 		switch {
 		case r.now.Sub(s.heard[p.ID]) > silent: // where it is now is not known
 		case p.Match >= r.log.last():
-			s.caughtUp[p.ID] = r.now
-		case p.Match >= s.endBefore:
-			s.caughtUp[p.ID] = s.sweptAt
+			s.caughtUp[p.ID], s.marks[p.ID] = r.now, mark{r.log.last(), r.now}
+		case p.Match >= s.marks[p.ID].end:
+			s.caughtUp[p.ID], s.marks[p.ID] = s.marks[p.ID].at, mark{r.log.last(), r.now}
 		}
 		if r.now.Sub(s.caughtUp[p.ID]) <= limit {
 			members = append(members, p.ID)
 		}
 	}
-	s.endBefore, s.sweptAt = r.log.last(), r.now
 	if !slices.Equal(members, s.members) {
 		s.members = members
 		r.announce(ctx)

@@ -111,6 +111,15 @@ func (l *partitionLog) find(o kafka.Offset) int {
 	return sort.Search(len(l.rows), func(i int) bool { return l.rows[i].next > o })
 }
 
+// indexOf finds the entry of the batch that begins at an offset. What is only in segments counts as their last entry: who
+// has that has the batch. ok false: it is not in the log.
+func (l *partitionLog) indexOf(base kafka.Offset) (wal.Index, bool) {
+	if i := l.find(base); i < len(l.rows) && l.rows[i].base == base {
+		return l.first + wal.Index(i), true
+	}
+	return l.flushedTo.Index, base < l.flushed.NextOffset
+}
+
 // segment returns the segment that holds an offset, nil when none does.
 func (l *partitionLog) segment(o kafka.Offset) *wal.SegmentInfo {
 	i := sort.Search(len(l.segments), func(i int) bool { return kafka.Offset(l.segments[i].NextOffset) > o })

@@ -50,10 +50,7 @@ func (r *Replica) RoleChanged(role raftnode.Role) {
 	r.confirmed = false
 	if !r.g.Leading() {
 		r.failAll(ctx)
-		for _, d := range r.deletes {
-			d.to.Send(ctx, &message.DeleteRecordsReply{Answered: message.Answered{Token: d.to.Token}, Reason: kerror.NotLeaderOrFollower})
-		}
-		r.deletes = nil
+		r.endDeletes(ctx, everyDelete, kerror.NotLeaderOrFollower)
 		r.failBarriers(ctx)
 	}
 	r.isr.reset(r)
@@ -119,13 +116,11 @@ func (r *Replica) refuse(ctx actor.Context) bool {
 func (r *Replica) close(ctx actor.Context, m *message.StopReplica) {
 	r.closing = true
 	r.failAll(ctx)
-	for _, p := range r.queue {
-		if p.free != nil {
-			p.free()
-		}
+	for _, p := range r.queue { // the next flush still proposes them: their places are kept
 		r.fail(ctx, p, kerror.NotLeaderOrFollower)
+		p.to = message.ReplyTo{}
 	}
-	r.queue = nil
+	r.endDeletes(ctx, everyDelete, kerror.NotLeaderOrFollower)
 	for _, f := range r.parked {
 		f.m.Send(ctx, &message.FetchReply{Answered: message.Answered{Token: f.m.Token}, Reason: kerror.NotLeaderOrFollower, DivergingEpoch: kafka.NoLeaderEpoch})
 	}

@@ -36,27 +36,19 @@ func (r *Replica) listOffsets(ctx actor.Context, m *message.ListOffsets) {
 		out.Reason = r.checkEpoch(m.LeaderEpoch)
 	case m.Timestamp == askEarliest, m.Timestamp == askEarliestLocal:
 		out.Offset = r.log.start
-		out.LeaderEpoch = r.log.end.epochAt(r.log.start)
+		if out.LeaderEpoch = r.log.end.epochAt(r.log.start); r.log.start == r.log.end.NextOffset {
+			out.LeaderEpoch = r.epoch() // what comes first will be of this epoch
+		}
 	case !r.confirmed:
 		out.Reason = kerror.OffsetNotAvailable // KIP-207: the new leader does not know the high watermark yet
 	case m.Timestamp == askLatest:
-		out.Offset, out.LeaderEpoch = r.log.high, r.latestEpoch()
+		out.Offset, out.LeaderEpoch = r.log.high, r.epoch()
 	case m.Timestamp == askLatestTiered:
 	default:
 		r.byTimestamp(ctx, m, 0)
 		return
 	}
 	m.Send(ctx, out)
-}
-
-func (r *Replica) latestEpoch() kafka.LeaderEpoch {
-	if r.log.high == 0 {
-		return r.epoch()
-	}
-	if e := r.log.end.epochAt(r.log.high); e != kafka.NoLeaderEpoch {
-		return e
-	}
-	return r.epoch()
 }
 
 // byTimestamp searches segments (through the segment reader), then memory. from is the base of the first segment that is
@@ -86,8 +78,8 @@ func (r *Replica) byTimestamp(ctx actor.Context, m *message.ListOffsets, from in
 			continue
 		}
 		e, _ := r.g.Node().Entry(r.log.first + wal.Index(i))
-		if o, at, ok, err := batch.FindTimestamp(e.Data, kafka.Timestamp(want)); err == nil && ok {
-			r.answerOffset(ctx, m, max(o, r.log.start), at)
+		if o, at, ok, err := batch.FindTimestampFrom(e.Data, kafka.Timestamp(want), r.log.start); err == nil && ok {
+			r.answerOffset(ctx, m, o, at)
 			return
 		}
 	}
@@ -122,10 +114,12 @@ func (r *Replica) timestampFound(ctx actor.Context, m *message.TimestampFound) {
 func (r *Replica) maxTimestamp() kafka.Timestamp {
 	m := kafka.NoTimestamp
 	for i := range r.log.segments {
-		m = max(m, kafka.Timestamp(r.log.segments[i].MaxTimestamp))
+		if s := &r.log.segments[i]; kafka.Offset(s.NextOffset) > r.log.start {
+			m = max(m, kafka.Timestamp(s.MaxTimestamp))
+		}
 	}
 	for i := range r.log.rows {
-		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high {
+		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high && row.next > r.log.start {
 			m = max(m, row.max)
 		}
 	}
@@ -139,14 +133,35 @@ func (r *Replica) findEpochEnd(ctx actor.Context, m *message.FindEpochEnd) {
 		out.Reason = kerror.NotLeaderOrFollower
 	case r.checkEpoch(m.Current) != kerror.None:
 		out.Reason = r.checkEpoch(m.Current)
-	case m.Requested == r.epoch():
-		out.Epoch, out.EndOffset = r.epoch(), r.log.end.NextOffset
-	case m.Requested < r.epoch():
-		if epoch, end, ok := r.log.end.endOfEpoch(m.Requested); ok {
-			out.Epoch, out.EndOffset = epoch, end
-		}
+	default:
+		out.Epoch, out.EndOffset = r.epochEnd(m.Requested)
 	}
 	m.Send(ctx, out)
+}
+
+// epochEnd is where an epoch ends, as Apache Kafka's leader epoch cache has it: of the largest epoch at or below the asked
+// one, or, when that is older than all that the log knows, where the log begins. NoLeaderEpoch and NoOffset: an epoch to come.
+func (r *Replica) epochEnd(asked kafka.LeaderEpoch) (kafka.LeaderEpoch, kafka.Offset) {
+	s := r.log.end
+	newest := kafka.NoLeaderEpoch
+	if n := len(s.Epochs); n > 0 {
+		newest = s.Epochs[n-1].Epoch
+	}
+	if r.g.Leading() {
+		newest = r.epoch() // it has begun, with records or without
+	}
+	switch epoch, end, ok := s.endOfEpoch(asked); {
+	case asked < 0 || asked > newest:
+		return kafka.NoLeaderEpoch, kafka.NoOffset
+	case asked == newest:
+		return asked, s.NextOffset
+	case ok:
+		return epoch, end
+	case len(s.Epochs) > 0:
+		return asked, s.Epochs[0].Start
+	default:
+		return asked, s.NextOffset
+	}
 }
 
 // pendingDelete is a DeleteRecords that waits for its command to be applied.
@@ -178,15 +193,28 @@ func (r *Replica) deleteRecords(ctx actor.Context, m *message.DeleteRecords) {
 }
 
 func (r *Replica) answerDeletes(ctx actor.Context) {
+	r.endDeletes(ctx, func(d *pendingDelete) bool { return r.log.start >= d.before }, kerror.None)
+}
+
+// expireDeletes answers those whose time is up; what they asked for may still happen.
+func (r *Replica) expireDeletes(ctx actor.Context) {
+	r.endDeletes(ctx, func(d *pendingDelete) bool { return !d.deadline.IsZero() && !r.now.Before(d.deadline) }, kerror.RequestTimedOut)
+}
+
+func everyDelete(*pendingDelete) bool { return true }
+
+// endDeletes answers some of those who wait for the log start to advance.
+func (r *Replica) endDeletes(ctx actor.Context, which func(*pendingDelete) bool, c kerror.Code) {
 	keep := r.deletes[:0]
-	for _, d := range r.deletes {
-		switch {
-		case r.log.start >= d.before:
-			d.to.Send(ctx, &message.DeleteRecordsReply{Answered: message.Answered{Token: d.to.Token}, LogStart: r.log.start})
-		default:
+	for i := range r.deletes {
+		d := r.deletes[i]
+		if !which(&d) {
 			keep = append(keep, d)
+			continue
 		}
+		d.to.Send(ctx, &message.DeleteRecordsReply{Answered: message.Answered{Token: d.to.Token}, Reason: c, LogStart: r.log.start})
 	}
+	clear(r.deletes[len(keep):])
 	r.deletes = keep
 }
 

@@ -206,6 +206,7 @@ func (r *Replica) tick(ctx actor.Context, m *message.Tick) {
 	r.g.Tick(ctx, m.N)
 	r.expireWaiters(ctx)
 	r.expireFetches(ctx)
+	r.expireDeletes(ctx)
 	r.tickCopy(ctx)
 	r.sweepInSync(ctx)
 	if r.g.Leading() && r.now.Sub(r.lastSweep) >= r.o.Node.Config().RetentionCheck {

@@ -166,13 +166,22 @@ const maxCopy = 8 << 20
 
 func (r *Reader) find(ctx actor.Context, m *message.FindTimestamp) {
 	out := &message.TimestampFound{Answered: message.Answered{Token: m.Token}, Offset: -1, Timestamp: -1, Epoch: -1}
-	b, err := r.reader.FindBatch(m.Range, m.Timestamp)
-	if err == nil && b != nil {
-		h, _ := batch.ParseHeader(b)
-		o, at, ok, ferr := batch.FindTimestamp(b, kafka.Timestamp(m.Timestamp))
-		if err = ferr; ok && err == nil {
-			out.Offset, out.Timestamp, out.Epoch = max(int64(o), m.Range.From), int64(at), int32(h.LeaderEpoch)
+	in := m.Range
+	var err error
+	for in.From < in.To {
+		var b []byte
+		if b, err = r.reader.FindBatch(in, m.Timestamp); err != nil || b == nil {
+			break
 		}
+		h, _ := batch.ParseHeader(b)
+		o, at, ok, ferr := batch.FindTimestampFrom(b, kafka.Timestamp(m.Timestamp), kafka.Offset(in.From))
+		if err = ferr; ok && err == nil {
+			out.Offset, out.Timestamp, out.Epoch = int64(o), int64(at), int32(h.LeaderEpoch)
+		}
+		if ok || err != nil {
+			break
+		}
+		in.From = int64(h.NextOffset()) // its young records lie below the log start
 	}
 	out.Err = err
 	m.Send(ctx, out)

@@ -163,15 +163,20 @@ func (c *cursor) headers() ([]RecordHeader, bool) {
 // FindTimestamp is the first record of b, one whole batch, whose timestamp is at or after t. It reads no record content
 // into memory, which Records does. found is false when all are older; the error is damage in b.
 func FindTimestamp(b []byte, t kafka.Timestamp) (offset kafka.Offset, timestamp kafka.Timestamp, found bool, err error) {
+	return FindTimestampFrom(b, t, 0)
+}
+
+// FindTimestampFrom is FindTimestamp among the records at or after an offset: a batch may lie across the log start.
+func FindTimestampFrom(b []byte, t kafka.Timestamp, from kafka.Offset) (offset kafka.Offset, timestamp kafka.Timestamp, found bool, err error) {
 	h, ok := ParseHeader(b)
 	if !ok {
 		return kafka.NoOffset, kafka.NoTimestamp, false, errStructure
 	}
 	if h.LogAppendTime() {
-		if h.MaxTimestamp < t {
+		if h.MaxTimestamp < t || h.LastOffset() < from {
 			return kafka.NoOffset, kafka.NoTimestamp, false, nil
 		}
-		return h.BaseOffset, h.MaxTimestamp, true, nil
+		return max(h.BaseOffset, from), h.MaxTimestamp, true, nil
 	}
 	var c cursor
 	if err := c.open(h.Codec(), b[HeaderSize:h.Size], MaxDecompressed); err != nil {
@@ -183,8 +188,9 @@ func FindTimestamp(b []byte, t kafka.Timestamp) (offset kafka.Offset, timestamp 
 		if !ok {
 			return kafka.NoOffset, kafka.NoTimestamp, false, c.err
 		}
-		if at := h.BaseTimestamp + kafka.Timestamp(r.timestampDelta); at >= t {
-			return h.BaseOffset + kafka.Offset(r.offsetDelta), at, true, nil
+		o := h.BaseOffset + kafka.Offset(r.offsetDelta)
+		if at := h.BaseTimestamp + kafka.Timestamp(r.timestampDelta); at >= t && o >= from {
+			return o, at, true, nil
 		}
 	}
 	return kafka.NoOffset, kafka.NoTimestamp, false, nil

@@ -138,3 +138,11 @@ func (a *Asked[T]) Within(limit time.Duration) *T {
 
 // OnAnswer is called with every answer that arrives at this node in its present life.
 func (m *Machine) OnAnswer(f func(any)) { m.asker.seen = f }
+
+// Token is how the answer names the question.
+func (a *Asked[T]) Token() uint64 { return a.token }
+
+// ReplyTo is where the answer was asked to go.
+func (a *Asked[T]) ReplyTo() message.ReplyTo {
+	return message.ReplyTo{PID: a.asker.pid, Token: a.token}
+}

@@ -53,3 +53,8 @@ func holds(disk *vfs.Mem, dir string, what []byte) bool {
 	}
 	return false
 }
+
+// InSegments says whether some bytes are in the node's segments, synced or not.
+func (m *Machine) InSegments(what []byte) bool {
+	return holds(m.Disk.Kill(), path.Join(DataDir, "segments"), what)
+}
