@@ -86,7 +86,7 @@ func New(c Config, s Start, snapshot func() ([]byte, wal.Position, *pb.ConfState
 		st.hard.Commit = st.base.Index
 	}
 	if st.hard.Term < st.base.Term {
-		st.hard.Term = st.base.Term
+		st.hard.Term, st.hard.Vote = st.base.Term, 0 // its vote was in an older term
 	}
 	n := &Node{id: c.ID, st: st, term: st.hard.Term}
 	rn, err := raft.NewRawNode(&raft.Config{

@@ -31,6 +31,14 @@ func (s *GroupState) LastIndex() Index {
 	return s.Base.Index
 }
 
+// Last is the position of the last entry that the group has.
+func (s *GroupState) Last() Position {
+	if n := len(s.Entries); n > 0 {
+		return Position{s.Entries[n-1].Index, s.Entries[n-1].Term}
+	}
+	return s.Base
+}
+
 // Recovery is what Open found.
 type Recovery struct {
 	Groups    map[GroupID]*GroupState

@@ -20,6 +20,7 @@ type mailbox struct {
 	suspended bool
 	invoker   actor.MessageInvoker
 	kind      actors.Kind
+	life      uint64 // of the node, that the actor belongs to
 }
 
 func (m *mailbox) PostUserMessage(x any)   { m.user = append(m.user, x); m.wake() }
@@ -42,7 +43,7 @@ func (m *mailbox) wake() {
 
 func (m *mailbox) step() {
 	m.queued = false
-	if !m.node.alive {
+	if !m.node.alive || m.life != m.node.incarnation { // a node may start again in the step in which it crashed
 		return
 	}
 	w := m.node.world
@@ -100,10 +101,10 @@ func (n *Node) runtime() *actors.Runtime {
 	})
 	system := actor.NewActorSystem(silent)
 	system.ProcessRegistry.Address = fmt.Sprintf("sim-%d-%d", n.ID, n.incarnation)
-	node := n
+	node, life := n, n.incarnation
 	return &actors.Runtime{System: system, Props: func(k actors.Kind, produce func() actor.Actor) *actor.Props {
 		return actor.PropsFromProducer(produce, actor.WithDispatcher(dispatcher{}), actor.WithMailbox(func() actor.Mailbox {
-			return &mailbox{node: node, kind: k}
+			return &mailbox{node: node, kind: k, life: life}
 		}))
 	}}
 }

@@ -93,7 +93,7 @@ func New(o Options) (func() actor.Actor, error) {
 			}
 		}
 	}
-	m.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: wal.MetaGroup, Name: "__meta-0", Self: o.Node.Self(), Start: start, Incarnation: o.Incarnation}, m)
+	m.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: wal.MetaGroup, Name: "__meta-0", Self: o.Node.Self(), Start: start, Restored: o.Restored, Incarnation: o.Incarnation}, m)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ type Config struct {
 	Name        string // TOPIC-P or __meta-0
 	Self        wal.ReplicaID
 	Start       raftnode.Start
+	Restored    *wal.GroupState // what the WAL has of the group; nil: nothing
 	Incarnation uint64
 	// First says that this replica should lead first: it campaigns at once at birth.
 	First bool
@@ -112,6 +113,7 @@ func New(c Config, m Machine) (*Group, error) {
 // Begin makes a replica that is alone, or that should lead first, stand for election without waiting for the clock.
 func (g *Group) Begin(ctx actor.Context) {
 	g.ctx = ctx
+	g.settle()
 	conf := g.rn.Conf()
 	alone := conf != nil && len(conf.GetVoters()) == 1 && conf.GetVoters()[0] == uint64(g.c.Self)
 	if alone || g.c.First && g.rn.Last() == 0 {
@@ -121,6 +123,22 @@ func (g *Group) Begin(ctx actor.Context) {
 		g.campaignIn, g.tries = retryTicks, firstTries
 	}
 	g.kick()
+}
+
+// settle makes the log on disk begin where Start does. A crash may have come after a snapshot or segments were stored and
+// before the log was told: entries that are appended next would then leave a gap behind what it has.
+func (g *Group) settle() {
+	base, r := g.c.Start.Base, g.c.Restored
+	if base.Index == 0 || r != nil && r.Base.Index >= base.Index {
+		return
+	}
+	w := wal.Write{Group: g.c.Group}
+	if n := len(g.c.Start.Entries); n > 0 || r != nil && r.Last() == base {
+		w.Release = &base
+	} else {
+		w.Reset = &base
+	}
+	g.ctx.Send(g.c.Node.WAL, &message.WriteLog{Write: w})
 }
 
 // Receive handles what is the group's own; false: the message is the owner's.

@@ -76,7 +76,7 @@ func New(o Options) (func() actor.Actor, error) {
 		return nil, err
 	}
 	r.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: o.Birth.Group, Name: o.Birth.Name, Self: o.Node.Self(), Start: start,
-		Incarnation: o.Incarnation, First: o.First}, r)
+		Restored: o.Restored, Incarnation: o.Incarnation, First: o.First}, r)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,9 @@ func (r *Replica) restore() (raftnode.Start, error) {
 	r.log.high, r.log.start = flushed.NextOffset, flushed.LogStart
 	if w := r.o.Restored; w != nil {
 		start.HardState = w.HardState
+		if w.Base.Index > r.log.flushedTo.Index {
+			return start, fmt.Errorf("%s: the log begins behind entry %d, segments end at %d", r.o.Birth.Name, w.Base.Index, r.log.flushedTo.Index)
+		}
 		for i := range w.Entries {
 			e := &w.Entries[i]
 			if e.Index < r.log.first || e.Term < r.log.flushedTo.Term {

@@ -274,3 +274,6 @@ func same[T comparable](t *testing.T, what string, got, want []T) {
 		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
 	}
 }
+
+// seedRandom makes Raft's election jitter follow from a seed.
+func seedRandom(t *testing.T, seed uint64) { cryptotest.SetGlobalRandom(t, seed) }
