@@ -134,9 +134,12 @@ func (p *partition) read(fsys vfs.FS) error {
 func (p *partition) clean(fsys vfs.FS) error {
 	keep := map[string]bool{manifestName: true}
 	for _, seg := range p.state.Segments {
-		for name, size := range map[string]int64{logName(seg.Base): seg.Bytes, idxName(seg.Base): seg.Rows * rowSize} {
-			keep[name] = true
-			if err := cutTo(fsys, path.Join(p.dir, name), size); err != nil {
+		for _, f := range []struct {
+			name string
+			size int64
+		}{{logName(seg.Base), seg.Bytes}, {idxName(seg.Base), seg.Rows * rowSize}} {
+			keep[f.name] = true
+			if err := cutTo(fsys, path.Join(p.dir, f.name), f.size); err != nil {
 				return err
 			}
 		}
