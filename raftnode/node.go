@@ -166,6 +166,12 @@ func (n *Node) ReportSnapshot(id wal.ReplicaID, ok bool) {
 	n.rn.ReportSnapshot(uint64(id), status)
 }
 
+// HardState is what Raft must not forget, as of now; commit is never beyond the log.
+func (n *Node) HardState() wal.HardState {
+	hs := n.rn.BasicStatus().HardState
+	return wal.HardState{Term: wal.Term(hs.GetTerm()), Vote: wal.ReplicaID(hs.GetVote()), Commit: min(wal.Index(hs.GetCommit()), n.st.last())}
+}
+
 // HasReady says whether Ready has something.
 func (n *Node) HasReady() bool { return n.rn.HasReady() }
 

@@ -66,6 +66,7 @@ type Broker struct {
 	asked                       map[uint64]string // creations under way: token → topic
 	shutdownPhase               int
 	shutdownTicks               int
+	replicasToStop              int
 }
 
 type ticked struct{}

@@ -45,11 +45,27 @@ func (b *Broker) tickShutdown(ctx actor.Context) {
 	}
 	b.shutdownPhase = 1
 	b.closePeers(ctx)
-	ctx.Send(b.node.WAL, &message.Shutdown{ReplyTo: message.ReplyTo{PID: ctx.Self()}})
+	for _, g := range b.order {
+		ctx.Send(b.replicas[g].pid, &message.StopReplica{ReplyTo: message.ReplyTo{PID: ctx.Self()}})
+	}
+	b.replicasToStop = len(b.order)
+	b.closeLog(ctx)
+}
+
+// closeLog closes the log once every replica has noted what it knows.
+func (b *Broker) closeLog(ctx actor.Context) {
+	if b.replicasToStop == 0 {
+		ctx.Send(b.node.WAL, &message.Shutdown{ReplyTo: message.ReplyTo{PID: ctx.Self()}})
+	}
 }
 
 // shutdownAnswered closes the disk in order: the log, the segments, the directory's lock.
 func (b *Broker) shutdownAnswered(ctx actor.Context) {
+	if b.replicasToStop > 0 {
+		b.replicasToStop--
+		b.closeLog(ctx)
+		return
+	}
 	b.shutdownPhase++
 	switch b.shutdownPhase {
 	case 2:

@@ -222,5 +222,9 @@ type PeerChanged struct {
 type ConfigChanged struct{ Configs map[string]string }
 
 // StopReplica closes a replica: it answers everything NOT_LEADER_OR_FOLLOWER until it is stopped by its parent. Delete
-// says that its data is to be dropped (the topic's deletion was applied).
-type StopReplica struct{ Delete bool }
+// says that its data is to be dropped (the topic's deletion was applied); without it the replica notes its commit index and
+// answers ShutdownReply.
+type StopReplica struct {
+	ReplyTo
+	Delete bool
+}

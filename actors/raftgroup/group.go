@@ -515,6 +515,12 @@ func stateName(s raft.StateType) string {
 	}
 }
 
+// Note writes the newest commit index, which usually rides along with the next entries: the node stops, and there are none.
+func (g *Group) Note(ctx actor.Context) {
+	hs := g.rn.HardState()
+	ctx.Send(g.c.Node.WAL, &message.WriteLog{Write: wal.Write{Group: g.c.Group, HardState: &hs}})
+}
+
 // Context is the actor context of the Receive that is running.
 func (g *Group) Context() actor.Context { return g.ctx }
 

@@ -126,8 +126,11 @@ func (r *Replica) close(ctx actor.Context, m *message.StopReplica) {
 	}
 	r.parked = nil
 	r.failBarriers(ctx)
-	if m.Delete {
-		ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: r.o.Birth.Group, Delete: true}})
-		ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Drop: true}})
+	if !m.Delete {
+		r.g.Note(ctx)
+		m.Send(ctx, &message.ShutdownReply{Answered: message.Answered{Token: m.Token}})
+		return
 	}
+	ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: r.o.Birth.Group, Delete: true}})
+	ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Drop: true}})
 }

@@ -103,13 +103,16 @@ func (r *Replica) restore() (raftnode.Start, error) {
 	if w := r.o.Restored; w != nil {
 		start.HardState = w.HardState
 		if w.Base.Index > r.log.flushedTo.Index {
-			return start, fmt.Errorf("%s: the log begins behind entry %d, segments end at %d", r.o.Birth.Name, w.Base.Index, r.log.flushedTo.Index)
+			return start, fmt.Errorf("%s: the log begins behind entry %d, segments end at %d: segments are missing", r.o.Birth.Name, w.Base.Index, r.log.flushedTo.Index)
 		}
+		replaced := false // by what was copied into segments: the log had no time to say so
 		for i := range w.Entries {
 			e := &w.Entries[i]
-			if e.Index < r.log.first || e.Term < r.log.flushedTo.Term {
-				// In segments already (the release did not get through), or replaced by what was copied into them.
-				continue
+			if e.Index == r.log.flushedTo.Index && e.Term != r.log.flushedTo.Term {
+				replaced = true
+			}
+			if replaced || e.Index < r.log.first || e.Term < r.log.flushedTo.Term {
+				continue // or in segments already: the release did not get through
 			}
 			if e.Index != r.log.last()+1 {
 				return start, fmt.Errorf("%s: the log continues at entry %d, segments end at %d", r.o.Birth.Name, e.Index, r.log.last())

@@ -19,6 +19,7 @@ type Writer struct {
 	segments *wal.Segments
 	queue    []*message.WriteSegment
 	queued   bool
+	closed   bool
 }
 
 type flush struct{}
@@ -32,6 +33,9 @@ func NewWriter(node *actors.Node, s *wal.Segments) func() actor.Actor {
 
 // Receive is the table of contents.
 func (w *Writer) Receive(ctx actor.Context) {
+	if w.closed {
+		return
+	}
 	switch m := ctx.Message().(type) {
 	case *message.WriteSegment:
 		w.queue = append(w.queue, m)
@@ -47,6 +51,7 @@ func (w *Writer) Receive(ctx actor.Context) {
 			w.round(ctx)
 		}
 		w.segments.Close()
+		w.closed = true
 		m.Send(ctx, &message.ShutdownReply{Answered: message.Answered{Token: m.Token}})
 	}
 }

@@ -24,6 +24,7 @@ type Writer struct {
 	writes []wal.Write
 	queued bool
 	full   bool
+	closed bool
 	asked  uint64 // generation of the log's newest file when groups were last asked to move on
 
 	rounds, bytes, writesDone *metrics.Counter
@@ -43,6 +44,9 @@ func New(node *actors.Node, log *wal.Log) func() actor.Actor {
 
 // Receive is the table of contents.
 func (w *Writer) Receive(ctx actor.Context) {
+	if w.closed { // what comes now is never acknowledged, as after a crash
+		return
+	}
 	switch m := ctx.Message().(type) {
 	case *message.WriteLog:
 		w.queue = append(w.queue, m)
@@ -60,6 +64,7 @@ func (w *Writer) Receive(ctx actor.Context) {
 		if err := w.log.Close(); err != nil {
 			w.node.Env.Fatal("FATAL: closing the log: " + err.Error())
 		}
+		w.closed = true
 		m.Send(ctx, &message.ShutdownReply{Answered: message.Answered{Token: m.Token}})
 	}
 }

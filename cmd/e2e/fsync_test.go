@@ -9,10 +9,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // traced is a system call of a node, as strace saw it begin and end.
@@ -73,6 +75,17 @@ func TestFsync(t *testing.T) {
 	}
 }
 
+// children lists the processes that a process started.
+func children(pid int) (out []int) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for _, f := range strings.Fields(string(b)) {
+		if n, err := strconv.Atoi(f); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // unsynced runs a node under strace and says which answer left too early; "" when none did.
 func unsynced(t *testing.T, env []string) string {
 	n := StartStandalone(t)
@@ -90,7 +103,7 @@ func unsynced(t *testing.T, env []string) string {
 	}
 	var values []sent
 	for name, acks := range map[string]kgo.Acks{"leader": kgo.LeaderAck(), "all": kgo.AllISRAcks()} {
-		cl := client(t, []string{n.Addr}, kgo.RequiredAcks(acks), kgo.DisableIdempotentWrite(), kgo.DefaultProduceTopic("synced"), kgo.ClientID("traced-client"))
+		cl := client(t, []string{n.Addr}, kgo.RequiredAcks(acks), kgo.DisableIdempotentWrite(), kgo.DefaultProduceTopic("synced"), kgo.MaxVersions(kversion.V3_0_0())) // topics by name
 		for i := range 20 {
 			v := fmt.Sprintf("value-%s-%d-%d", name, i, time.Now().UnixNano())
 			if err := cl.ProduceSync(ctx, kgo.StringRecord(v)).FirstErr(); err != nil {
@@ -100,8 +113,10 @@ func unsynced(t *testing.T, env []string) string {
 		}
 		cl.Close()
 	}
-	n.Signal(2) // strace passes it on
-	n.WaitExit(t, 10*time.Second)
+	for _, pid := range children(n.Cmd.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	n.WaitExit(t, 20*time.Second)
 	calls := readTrace(t, trace)
 	for i, v := range values {
 		written := -1
