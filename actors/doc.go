@@ -28,7 +28,8 @@
 //
 // # Where goroutines, locks and channels may be
 //
-// actors (the workers of the dispatcher; the lock of a mailbox), actors/netio (a reader, and while something is queued a
-// writer, per socket; accept loops; dials; timers), wal/vfs, cmd, actors/actortest, tests. Nowhere else: package lint
-// (cmd/lint) fails on it.
+// actors/mailbox.go and actors/system.go (the lock of a mailbox, the workers of the dispatcher); actors/netio (a reader,
+// and while something is queued a writer, per socket; accept loops; dials; timers); actors/cluster/view.go and
+// actors/broker/broker.go (maps that many actors read and one writes: leaders, links); wal/vfs (syncs that run side by
+// side); cmd; actors/actortest; tests. Nowhere else: package cmd/lint fails on it.
 package actors
