@@ -125,22 +125,6 @@ func (g *Group) Begin(ctx actor.Context) {
 	g.kick()
 }
 
-// settle makes the log on disk begin where Start does. A crash may have come after a snapshot or segments were stored and
-// before the log was told: entries that are appended next would then leave a gap behind what it has.
-func (g *Group) settle() {
-	base, r := g.c.Start.Base, g.c.Restored
-	if base.Index == 0 || r != nil && r.Base.Index >= base.Index {
-		return
-	}
-	w := wal.Write{Group: g.c.Group}
-	if n := len(g.c.Start.Entries); n > 0 || r != nil && r.Last() == base {
-		w.Release = &base
-	} else {
-		w.Reset = &base
-	}
-	g.ctx.Send(g.c.Node.WAL, &message.WriteLog{Write: w})
-}
-
 // Receive handles what is the group's own; false: the message is the owner's.
 func (g *Group) Receive(ctx actor.Context) bool {
 	g.ctx = ctx
@@ -192,35 +176,6 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 	}
 }
 
-// snapshotTicks is how long a follower may be silent on its way to a snapshot; then Raft offers one anew.
-const snapshotTicks = 150
-
-// watchSnapshots wakes followers from the wait for a snapshot that got lost: Raft itself would wait for ever.
-func (g *Group) watchSnapshots(n int) {
-	g.sinceWatch += n
-	if g.sinceWatch < 10 || !g.Leading() {
-		return
-	}
-	waited := g.sinceWatch
-	g.sinceWatch = 0
-	for _, p := range g.rn.Peers() {
-		if !p.Snapshotting {
-			delete(g.snapshots, p.ID)
-			continue
-		}
-		if g.snapshots == nil {
-			g.snapshots = map[wal.ReplicaID]int{}
-		}
-		if g.snapshots[p.ID] += waited; g.snapshots[p.ID] > snapshotTicks {
-			delete(g.snapshots, p.ID)
-			g.rn.ReportSnapshot(p.ID, false)
-		}
-	}
-}
-
-// SnapshotMoves says that a follower is on its way to its snapshot.
-func (g *Group) SnapshotMoves(id wal.ReplicaID) { delete(g.snapshots, id) }
-
 // Propose queues data for the next flush; Machine.Appended or Machine.Dropped tells what became of it.
 func (g *Group) Propose(ctx actor.Context, data []byte) {
 	g.ctx = ctx
@@ -243,12 +198,8 @@ func (g *Group) Transfer(ctx actor.Context, to wal.ReplicaID) bool {
 	if !g.Leading() {
 		return false
 	}
-	best := wal.Index(0)
-	for _, p := range g.rn.Peers() {
-		if to == 0 && p.ID != g.c.Self && p.Active && !p.Learner && p.Match >= best {
-			best = p.Match
-			to = p.ID
-		}
+	if to == 0 {
+		to = g.furthest()
 	}
 	if to == 0 || to == g.c.Self {
 		return false
@@ -256,6 +207,17 @@ func (g *Group) Transfer(ctx actor.Context, to wal.ReplicaID) bool {
 	g.rn.TransferLeader(to)
 	g.kick()
 	return true
+}
+
+// furthest is the voter beside this one that has most of the log and was heard of lately; 0: none.
+func (g *Group) furthest() (to wal.ReplicaID) {
+	best := wal.Index(0)
+	for _, p := range g.rn.Peers() {
+		if p.ID != g.c.Self && p.Active && !p.Learner && (to == 0 || p.Match > best) {
+			best, to = p.Match, p.ID
+		}
+	}
+	return to
 }
 
 func (g *Group) kick() {
@@ -278,27 +240,6 @@ func (g *Group) step(m *message.RaftMessage) {
 		g.m.Progress()
 	}
 	g.kick()
-}
-
-// hold keeps a snapshot back until all that it stands for is on disk. Meanwhile raft is as if it had not arrived.
-func (g *Group) hold(m *pb.Message) {
-	sn := m.Snapshot
-	pos := wal.Position{Index: wal.Index(sn.GetMetadata().GetIndex()), Term: wal.Term(sn.GetMetadata().GetTerm())}
-	if g.holding || pos.Index <= g.applied {
-		if !g.holding {
-			_ = g.rn.Step(m) // stale: raft answers with its own position
-			g.kick()
-		}
-		return
-	}
-	g.holding = true
-	g.m.Prepare(wal.ReplicaID(m.GetFrom()), sn.Data, pos, func(ok bool) {
-		g.holding = false
-		if ok {
-			_ = g.rn.Step(m)
-			g.kick()
-		}
-	})
 }
 
 func (g *Group) peerChanged(m *message.PeerChanged) {

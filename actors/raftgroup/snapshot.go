@@ -1,0 +1,74 @@
+package raftgroup
+
+import (
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"chronik/actors/message"
+	"chronik/wal"
+)
+
+// snapshotTicks is how long a follower may be silent on its way to a snapshot; then Raft offers one anew.
+const snapshotTicks = 150
+
+// watchSnapshots wakes followers from the wait for a snapshot that got lost: Raft itself would wait for ever.
+func (g *Group) watchSnapshots(n int) {
+	g.sinceWatch += n
+	if g.sinceWatch < 10 || !g.Leading() {
+		return
+	}
+	waited := g.sinceWatch
+	g.sinceWatch = 0
+	for _, p := range g.rn.Peers() {
+		if !p.Snapshotting {
+			delete(g.snapshots, p.ID)
+			continue
+		}
+		if g.snapshots == nil {
+			g.snapshots = map[wal.ReplicaID]int{}
+		}
+		if g.snapshots[p.ID] += waited; g.snapshots[p.ID] > snapshotTicks {
+			delete(g.snapshots, p.ID)
+			g.rn.ReportSnapshot(p.ID, false)
+		}
+	}
+}
+
+// SnapshotMoves says that a follower is on its way to its snapshot.
+func (g *Group) SnapshotMoves(id wal.ReplicaID) { delete(g.snapshots, id) }
+
+// hold keeps a snapshot back until all that it stands for is on disk. Meanwhile raft is as if it had not arrived.
+func (g *Group) hold(m *pb.Message) {
+	sn := m.Snapshot
+	pos := wal.Position{Index: wal.Index(sn.GetMetadata().GetIndex()), Term: wal.Term(sn.GetMetadata().GetTerm())}
+	if g.holding || pos.Index <= g.applied {
+		if !g.holding {
+			_ = g.rn.Step(m) // stale: raft answers with its own position
+			g.kick()
+		}
+		return
+	}
+	g.holding = true
+	g.m.Prepare(wal.ReplicaID(m.GetFrom()), sn.Data, pos, func(ok bool) {
+		g.holding = false
+		if ok {
+			_ = g.rn.Step(m)
+			g.kick()
+		}
+	})
+}
+
+// settle makes the log on disk begin where Start does. A crash may have come after a snapshot or segments were stored and
+// before the log was told: entries that are appended next would then leave a gap behind what it has.
+func (g *Group) settle() {
+	base, r := g.c.Start.Base, g.c.Restored
+	if base.Index == 0 || r != nil && r.Base.Index >= base.Index {
+		return
+	}
+	w := wal.Write{Group: g.c.Group}
+	if n := len(g.c.Start.Entries); n > 0 || r != nil && r.Last() == base {
+		w.Release = &base
+	} else {
+		w.Reset = &base
+	}
+	g.ctx.Send(g.c.Node.WAL, &message.WriteLog{Write: w})
+}
