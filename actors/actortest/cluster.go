@@ -47,6 +47,7 @@ type Cluster struct {
 	Nodes []*Node
 	// Crashes counts them; Lost those in which unsynced writes may have been lost.
 	Crashes, Lost int
+	committed map[wal.GroupID]int64 // end of what any replica has applied, as offsets
 	// OnEvent is told of the probes of all nodes.
 	OnEvent func(node *Node, event any)
 	// OnTopic is told when a node has applied the creation of a topic.
@@ -56,7 +57,7 @@ type Cluster struct {
 // NewCluster prepares n nodes, 1 to 5, without starting them. Kafka clients reach node i at KafkaAddr(i).
 func NewCluster(seed uint64, n int) *Cluster {
 	w := NewWorld(seed)
-	c := &Cluster{World: w, Net: newNetwork(w)}
+	c := &Cluster{World: w, Net: newNetwork(w), committed: map[wal.GroupID]int64{}}
 	for i := 1; i <= n; i++ {
 		s := config.Settings{Mode: config.RaftCluster, KafkaPort: 9092, BindAddr: fmt.Sprintf("node-%d", i), AdvertisedHost: fmt.Sprintf("node-%d", i), AdvertisedPort: 9092,
 			NodeID: int32(i), DataDir: "data", RaftAddr: fmt.Sprintf("node-%d:5001", i), Bootstrap: i == 1}

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 
 	"chronik/actors"
+	"chronik/protocol/batch"
 	"chronik/wal"
 )
 
@@ -43,6 +44,7 @@ type (
 //
 //   - election safety: at most one leader per group and term;
 //   - state machine safety: the entry that is applied at an index of a group is the same on all replicas, for ever;
+//   - what a consumer reads was applied by a replica before (see Consumer): nobody reads above the high watermark;
 //   - order: a replica applies each index once, in order, but for a jump over what it copied from its leader.
 func Watch(c *Cluster) *Invariants {
 	inv := &Invariants{c: c, leaders: map[groupTerm]wal.ReplicaID{}, entries: map[groupIndex]entryHash{}, next: map[nodeGroup]wal.Index{}, seed: maphash.MakeSeed()}
@@ -77,5 +79,8 @@ func (inv *Invariants) applied(n *Node, a *actors.Applied) {
 			inv.c.Fail("node %d applies another entry %d of group %d than was applied before (terms %d and %d)", n.ID, e.Index, a.Group, e.Term, known.term)
 		}
 		inv.entries[k] = h
+		if b, ok := batch.ParseHeader(e.Data); ok && a.Group != wal.MetaGroup && e.Data[0] == 0 {
+			inv.c.committed[a.Group] = max(inv.c.committed[a.Group], int64(b.NextOffset()))
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"chronik/protocol/batch"
 	"chronik/protocol/kafka"
 	"chronik/protocol/kerror"
+	"chronik/wal"
 )
 
 const (
@@ -309,6 +310,9 @@ func (c *Consumer) take(raw []byte) error {
 			if int64(r.Offset) != c.offset {
 				return fmt.Errorf("offset %d follows %d", r.Offset, c.offset-1)
 			}
+			if g, end := c.w.committedEnd(c.partition); c.offset >= end {
+				return fmt.Errorf("offset %d of group %d was given out, and only what lies below %d is committed", c.offset, g, end)
+			}
 			c.offset++
 			c.w.Read++
 			c.values = append(c.values, string(r.Value))
@@ -316,6 +320,19 @@ func (c *Consumer) take(raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// committedEnd is the end of what is known to be committed of a partition.
+func (w *Workload) committedEnd(partition int32) (wal.GroupID, int64) {
+	for _, n := range w.c.Nodes {
+		if v := n.View(); v != nil {
+			if t := v.Image().Topics[w.Topic]; t != nil && int(partition) < len(t.Partitions) {
+				g := t.Partitions[partition].Group
+				return g, w.c.committed[g]
+			}
+		}
+	}
+	return 0, 1 << 62
 }
 
 // Stop lets the producers finish what is in flight and begin nothing new.
