@@ -48,7 +48,7 @@ func (b *Broker) adopt(snapshot []byte) error {
 	if f.Replica == 0 {
 		return fmt.Errorf("the cluster %s does not name this directory, %s", known.ClusterID, f.Directory)
 	}
-	if err := wal.ReplaceFile(b.node.Env.FS, b.node.DataDir, metadata.SnapshotName, snapshot); err != nil {
+	if err := metadata.Store(b.node.Env.FS, b.node.DataDir, snapshot); err != nil {
 		return err
 	}
 	if err := b.st.dir.Save(f); err != nil {

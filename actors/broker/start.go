@@ -101,7 +101,7 @@ func open(o Options) (*opened, error) {
 	if st.dir, err = wal.OpenDir(fsys, s.DataDir, s.NodeID, random); err != nil {
 		return nil, err
 	}
-	if st.snapshot, err = wal.ReadFile(fsys, path.Join(s.DataDir, metadata.SnapshotName)); errors.Is(err, fs.ErrNotExist) {
+	if st.snapshot, err = metadata.Load(fsys, s.DataDir); errors.Is(err, fs.ErrNotExist) {
 		st.snapshot, err = nil, nil
 	}
 	if err == nil {

@@ -104,7 +104,7 @@ func (d *decider) createTopic(t *message.CreateTopic) message.TopicResult {
 		return fail(kerror.InvalidConfig, "%s", err)
 	}
 	if len(t.Assignments) > 0 {
-		ps, code, why := d.assigned(t.Assignments, 0)
+		ps, code, why := d.assigned(t.Assignments, 0, -1)
 		if code != kerror.None {
 			return fail(code, "%s", why)
 		}
@@ -149,10 +149,10 @@ func (d *decider) newTopic(t *message.CreateTopic, ps []*cluster.Partition) mess
 	return message.TopicResult{Name: t.Name, ID: r.ID, Partitions: int32(len(ps)), ReplicationFactor: int16(len(ps[0].Replicas))}
 }
 
-// assigned makes partitions from an explicit assignment, which must name first, first+1, …
-func (d *decider) assigned(a map[int32][]int32, first int32) ([]*cluster.Partition, kerror.Code, string) {
+// assigned makes partitions from an explicit assignment, which must name first, first+1, … each with rf replicas; -1: with
+// as many as the first one has.
+func (d *decider) assigned(a map[int32][]int32, first int32, rf int) ([]*cluster.Partition, kerror.Code, string) {
 	var ps []*cluster.Partition
-	rf := -1
 	for i := range int32(len(a)) {
 		ids, ok := a[first+i]
 		if !ok {
@@ -161,10 +161,6 @@ func (d *decider) assigned(a map[int32][]int32, first int32) ([]*cluster.Partiti
 		if len(ids) == 0 {
 			return nil, kerror.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list."
 		}
-		if rf >= 0 && len(ids) != rf {
-			return nil, kerror.InvalidReplicaAssignment, "The manual partition assignment includes partitions with different replication factors."
-		}
-		rf = len(ids)
 		var replicas []kafka.NodeID
 		seen := map[int32]bool{}
 		for _, id := range ids {
@@ -177,6 +173,10 @@ func (d *decider) assigned(a map[int32][]int32, first int32) ([]*cluster.Partiti
 			seen[id] = true
 			replicas = append(replicas, kafka.NodeID(id))
 		}
+		if rf >= 0 && len(ids) != rf {
+			return nil, kerror.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes a partition with %d replica(s), but this is not consistent with previous partitions, which have %d replica(s).", len(ids), rf)
+		}
+		rf = len(ids)
 		ps = append(ps, partition(d.im, kafka.PartitionIndex(first+i), d.im.NextGroup+groupID(i), replicas))
 	}
 	return ps, kerror.None, ""
@@ -238,7 +238,7 @@ func (d *decider) grow(g *message.GrowTopic) (kerror.Code, string) {
 		}
 		var code kerror.Code
 		var why string
-		if ps, code, why = d.assigned(a, have); code != kerror.None {
+		if ps, code, why = d.assigned(a, have, len(t.Partitions[0].Replicas)); code != kerror.None {
 			return code, why
 		}
 	} else {

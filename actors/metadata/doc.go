@@ -14,5 +14,6 @@
 //  2. A command's records are one entry: all of them or none.
 //  3. Names, ids, groups, registration and producer numbers are never handed out twice.
 //  4. An answer leaves only when the asker's own node has applied what it speaks of.
-//  5. Only the leader draws random ids and looks at configs' defaults; the records carry the results.
+//  5. The snapshot (files.go) is checked when it is read; the readable file of --file-metadata is never read for what it says.
+//  6. Only the leader draws random ids and looks at configs' defaults; the records carry the results.
 package metadata

@@ -62,8 +62,11 @@ func (m *Metadata) Apply(entries []wal.Entry) {
 	m.image = next
 	m.publish(ctx, before)
 	m.settle(ctx)
-	if m.o.FileMetadata || int(m.pos.Index-m.snapped.Index) >= m.o.SnapshotEvery {
-		m.snapshot(ctx)
+	if int(m.pos.Index-m.snapped.Index) >= m.o.SnapshotEvery {
+		m.snapshot()
+	}
+	if m.o.FileMetadata {
+		m.show()
 	}
 }
 
@@ -120,6 +123,7 @@ func (m *Metadata) RoleChanged(role raftnode.Role) {
 		m.answer(ctx, p, kerror.RequestTimedOut, "the leader of the metadata log changed; the outcome is not known", nil)
 	}
 	m.proposed, m.tip = nil, nil
+	m.takeBack(role.Leader)
 	leader := cluster.Leadership{Term: role.Term, Leader: -1}
 	if n := m.image.NodeByReplica(role.Leader); n != nil {
 		leader.Leader = n.ID
@@ -164,10 +168,7 @@ func (m *Metadata) Prepare(_ wal.ReplicaID, data []byte, _ wal.Position, done fu
 		done(false)
 		return
 	}
-	if err := wal.ReplaceFile(m.o.Node.Env.FS, m.o.Node.DataDir, SnapshotName, data); err != nil {
-		m.o.Node.Env.Fatal("FATAL: writing " + SnapshotName + ": " + err.Error())
-	}
-	done(true)
+	done(m.write(SnapshotName, func() error { return Store(m.o.Node.Env.FS, m.o.Node.DataDir, data) }))
 }
 
 // Restore implements raftgroup.Machine.
@@ -179,5 +180,8 @@ func (m *Metadata) Restore(data []byte, pos wal.Position, conf *pb.ConfState) {
 	before := m.image
 	m.image, m.pos, m.snapped, m.conf = s.image(), pos, pos, conf
 	m.publish(m.g.Context(), before)
+	if m.o.FileMetadata {
+		m.show()
+	}
 	m.settle(m.g.Context())
 }

@@ -2,8 +2,8 @@ package metadata
 
 import (
 	"encoding/json"
-	"fmt"
-	"path"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -26,7 +26,7 @@ type Options struct {
 	Snapshot []byte          // the newest snapshot; InitialSnapshot's bytes for a new cluster
 	// Register is what this node wants to be known as; proposed when the image says otherwise.
 	Register *cluster.Node
-	// FileMetadata writes the snapshot at every change (--file-metadata).
+	// FileMetadata keeps the image in a readable file, written at every change (--file-metadata).
 	FileMetadata bool
 	Incarnation  uint64
 	// SnapshotEvery is the number of entries between snapshots; 0 means 4096.
@@ -110,6 +110,7 @@ func (m *Metadata) Receive(ctx actor.Context) {
 	switch x := ctx.Message().(type) {
 	case *actor.Started:
 		m.now = m.o.Node.Env.Clock.Now()
+		m.checkReadable()
 		m.g.Begin(ctx)
 	case *message.MetaCommand:
 		m.command(ctx, x)
@@ -122,7 +123,7 @@ func (m *Metadata) Receive(ctx actor.Context) {
 	case *message.Tick:
 		m.tick(ctx, x)
 	case *message.ReleaseLog:
-		m.snapshot(ctx)
+		m.snapshot()
 	case *message.TransferLeadership:
 		m.g.Transfer(ctx, x.To)
 		x.Send(ctx, &message.TransferLeadershipReply{Answered: message.Answered{Token: x.Token}})
@@ -170,6 +171,17 @@ func (m *Metadata) forward(ctx actor.Context) {
 		ctx.Send(link, &message.ForwardMeta{From: m.o.Node.Self(), ID: m.nextID, Kind: f.m.Kind, Body: f.m.Body, ValidateOnly: f.m.ValidateOnly})
 	}
 	m.waiting = nil
+}
+
+// takeBack takes commands back from a node that does not lead any more: no answer may ever come. The next leader gets them,
+// as Apache Kafka's brokers do; it may find that they were done already.
+func (m *Metadata) takeBack(leader wal.ReplicaID) {
+	for _, id := range slices.Sorted(maps.Keys(m.forwards)) {
+		if f := m.forwards[id]; f.sent != leader {
+			delete(m.forwards, id)
+			m.waiting = append(m.waiting, f)
+		}
+	}
 }
 
 func (m *Metadata) forwardedHere(ctx actor.Context, f *message.ForwardMeta) {
@@ -275,8 +287,8 @@ func (m *Metadata) expire(ctx actor.Context) {
 		}
 	}
 	m.waiting = keep
-	for id := uint64(1); id <= m.nextID && len(m.forwards) > 0; id++ {
-		if f := m.forwards[id]; f != nil && late(f) {
+	for _, id := range slices.Sorted(maps.Keys(m.forwards)) {
+		if f := m.forwards[id]; late(f) {
 			delete(m.forwards, id)
 			m.answer(ctx, &pending{to: f.m.ReplyTo}, kerror.RequestTimedOut, "the leader of the metadata log did not answer in time", nil)
 		}
@@ -312,22 +324,4 @@ func (m *Metadata) describe(ctx actor.Context, q *message.DescribeMetaQuorum) {
 		}
 	}
 	q.Send(ctx, out)
-}
-
-// snapshot stores the image and lets the log before it go.
-func (m *Metadata) snapshot(ctx actor.Context) {
-	if m.pos.Index == m.snapped.Index {
-		return
-	}
-	s := makeSnapshot(m.image, m.pos, m.conf.GetVoters(), m.conf.GetLearners())
-	if err := wal.ReplaceFile(m.o.Node.Env.FS, m.o.Node.DataDir, SnapshotName, s.encode()); err != nil {
-		m.o.Node.Env.Fatal(fmt.Sprintf("FATAL: writing %s: %v", path.Join(m.o.Node.DataDir, SnapshotName), err))
-		return
-	}
-	m.snapped = m.pos
-	release := m.pos
-	ctx.Send(m.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Release: &release}})
-	if keep := wal.Index(1000); m.pos.Index > keep+m.g.Node().Base().Index {
-		m.g.Node().Compact(m.pos.Index - keep)
-	}
 }

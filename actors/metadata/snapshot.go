@@ -10,9 +10,6 @@ import (
 	"chronik/wal"
 )
 
-// SnapshotName is the snapshot's file in the data directory; it is readable JSON.
-const SnapshotName = "metadata.json"
-
 const snapshotVersion = 1
 
 // snapshot is the image as of one index, with the configuration of `__meta` there.

@@ -121,7 +121,7 @@ func (v *verification) checkMetadata(r *wal.Report) {
 	problem := func(format string, args ...any) {
 		r.Problems = append(r.Problems, wal.Problem{File: name, Offset: -1, What: fmt.Sprintf(format, args...)})
 	}
-	b, err := wal.ReadFile(vfs.ReadOnly(v.fs), name)
+	b, err := metadata.Load(vfs.ReadOnly(v.fs), v.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if r.Format.ClusterID != "" {
 			problem("it is gone, though the directory belongs to cluster %s", r.Format.ClusterID)

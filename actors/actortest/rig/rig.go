@@ -193,10 +193,10 @@ func (m *Machine) bootGroups(spawn func(actors.Kind, func() actor.Actor) *actor.
 	}
 	node.View.Publish(&im)
 	if o.Metadata {
-		snapshot, err := wal.ReadFile(m.Disk, path.Join(DataDir, metadata.SnapshotName))
+		snapshot, err := metadata.Load(m.Disk, DataDir)
 		if err != nil {
 			snapshot = metadata.InitialSnapshot("rig", m.rig.nodes())
-			if err := wal.ReplaceFile(m.Disk, DataDir, metadata.SnapshotName, snapshot); err != nil {
+			if err := metadata.Store(m.Disk, DataDir, snapshot); err != nil {
 				return err
 			}
 		}
