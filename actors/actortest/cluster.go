@@ -47,7 +47,7 @@ type Cluster struct {
 	Nodes []*Node
 	// Crashes counts them; Lost those in which unsynced writes may have been lost.
 	Crashes, Lost int
-	committed map[wal.GroupID]int64 // end of what any replica has applied, as offsets
+	committed     map[wal.GroupID]int64 // end of what any replica has applied, as offsets
 	// OnEvent is told of the probes of all nodes.
 	OnEvent func(node *Node, event any)
 	// OnTopic is told when a node has applied the creation of a topic.
