@@ -470,3 +470,21 @@ func TestUnknownVersions(t *testing.T) {
 		t.Error("a snapshot of another version was taken")
 	}
 }
+
+// FuzzSnapshot: a peer's snapshot is refused or makes an image that gives the same snapshot again; it never panics.
+func FuzzSnapshot(f *testing.F) {
+	f.Add(InitialSnapshot("c", []*cluster.Node{{ID: 1, Replica: 1}}))
+	f.Add([]byte(`{"FormatVersion":1,"Nodes":[null]}`))
+	f.Add([]byte(`{"FormatVersion":1,"Topics":[null,{"Partitions":[null]},{"Partitions":[]}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decodeSnapshot(b)
+		if err != nil {
+			return
+		}
+		im := s.image()
+		again, err := decodeSnapshot(makeSnapshot(im, wal.Position{Index: s.Index, Term: s.Term}, s.Voters, s.Learners).encode())
+		if err != nil || len(again.image().Topics) != len(im.Topics) {
+			t.Fatalf("%v", err)
+		}
+	})
+}

@@ -2,7 +2,9 @@ package metadata
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"chronik/actors/cluster"
@@ -57,6 +59,16 @@ func decodeSnapshot(b []byte) (*snapshot, error) {
 	}
 	if s.FormatVersion != snapshotVersion {
 		return nil, fmt.Errorf("metadata snapshot: %w %d", wal.ErrUnknownVersion, s.FormatVersion)
+	}
+	for _, n := range s.Nodes {
+		if n == nil {
+			return nil, errors.New("metadata snapshot: a node without a row")
+		}
+	}
+	for _, t := range s.Topics {
+		if t == nil || len(t.Partitions) == 0 || slices.Contains(t.Partitions, nil) {
+			return nil, errors.New("metadata snapshot: a topic without partitions")
+		}
 	}
 	return s, nil
 }

@@ -339,3 +339,38 @@ func TestNoLeaderText(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestFollowerWithAFullDisk stores no records and acknowledges none, votes and deletes on, and catches up when it has room.
+func TestFollowerWithAFullDisk(t *testing.T) {
+	b := newBench(t, rig.Options{Nodes: 3})
+	f := b.follower()
+	b.put(b.values("before"))
+	b.RunFor(time.Second)
+	f.Send(f.PID(rig.Group), &message.DiskState{Full: true})
+	b.deleteBefore(1)
+	b.RunFor(time.Second)
+	equal(t, "log start of the full node", b.describe(f).LogStart, 1)
+	for i := range 20 {
+		b.put(b.values(fmt.Sprint(i)))
+	}
+	b.RunFor(3 * time.Second)
+	equal(t, "log end of the full node", b.describe(f).LogEnd, 1)
+	for _, m := range b.Machines {
+		if m != f && m != b.leader() { // the other one goes: the full node is needed for a vote, and has less than it takes to lead
+			m.Crash(0)
+			b.RunFor(time.Second)
+			m.Start()
+		}
+	}
+	b.put(b.values("more"))
+	f.Send(f.PID(rig.Group), &message.DiskState{})
+	b.RunFor(3 * time.Second)
+	equal(t, "log end with room again", b.describe(f).LogEnd, 22)
+	equal(t, "values", len(b.mustRead(f, 1)), 21)
+}
+
+func (b *bench) mustRead(m *rig.Machine, from kafka.Offset) []string {
+	b.t.Helper()
+	values, _ := b.all(m, from)
+	return values
+}

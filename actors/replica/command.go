@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"go.etcd.io/raft/v3/raftpb"
+
+	"chronik/actors/message"
 	"chronik/protocol/kafka"
 	"chronik/wal"
 )
@@ -47,6 +50,21 @@ func isCommand(e *wal.Entry) bool {
 
 func isBatch(e *wal.Entry) bool {
 	return e.Type == wal.EntryNormal && len(e.Data) > 0 && e.Data[0] != commandByte
+}
+
+// carriesBatches says whether a message wants records to be stored. With a full disk they are not, and not acknowledged; the
+// leader sends them again until there is room. What is small goes on: votes, commits, commands that delete.
+func carriesBatches(m any) bool {
+	x, ok := m.(*message.RaftMessage)
+	if !ok || x.Msg == nil || x.Msg.GetType() != raftpb.MsgApp {
+		return false
+	}
+	for _, e := range x.Msg.Entries {
+		if d := e.GetData(); e.GetType() == raftpb.EntryNormal && len(d) > 0 && d[0] != commandByte {
+			return true
+		}
+	}
+	return false
 }
 
 func decodeCommand(e *wal.Entry) command {

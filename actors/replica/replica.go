@@ -156,7 +156,7 @@ func (r *Replica) Receive(ctx actor.Context) {
 	if r.closing && r.refuse(ctx) {
 		return
 	}
-	if r.g.Receive(ctx) {
+	if r.diskFull && carriesBatches(ctx.Message()) || r.g.Receive(ctx) {
 		return
 	}
 	switch m := ctx.Message().(type) {

@@ -28,6 +28,8 @@ type history struct {
 	applied   map[[2]uint64]kafka.Offset
 	values    map[string]kafka.Offset
 	acked     map[string]kafka.Offset
+	deletable kafka.Offset // nobody asked for more to be deleted
+	read      int
 }
 
 func newHistory(b *bench) *history {
@@ -131,6 +133,87 @@ func (c *client) step() {
 	}
 }
 
+// reader reads from any node, leader or not, and checks what it gets against what is committed.
+type reader struct {
+	h      *history
+	next   kafka.Offset
+	m      *rig.Machine
+	asked  *rig.Asked[message.FetchReply]
+	cold   *rig.Asked[message.ColdRead]
+	nextAt time.Duration
+}
+
+func (r *reader) step() {
+	b := r.h.b
+	switch {
+	case r.cold != nil:
+		if a := r.cold.Answer(); a != nil {
+			if r.cold = nil; a.Err == nil { // what was deleted meanwhile is gone
+				r.take(a.Batches)
+			}
+		} else if r.cold.Lost() {
+			r.cold = nil
+		}
+	case r.asked != nil:
+		a := r.asked.Answer()
+		if a == nil {
+			if r.asked.Lost() {
+				r.asked = nil
+			}
+			return
+		}
+		r.asked, r.nextAt = nil, b.Now+time.Duration(b.Rand.Int64N(int64(50*time.Millisecond)))
+		if a.HighWatermark > r.h.next || a.LogStart > r.h.deletable {
+			b.Fail("node %d has the high watermark %d and the log start %d, committed is %d, to be deleted %d", r.m.ID, a.HighWatermark, a.LogStart, r.h.next, r.h.deletable)
+		}
+		switch {
+		case a.Reason == kerror.OffsetOutOfRange && a.LogStart > r.next:
+			r.next = a.LogStart
+		case a.Reason == kerror.None && a.Cold != nil && r.m.Alive():
+			rng := *a.Cold
+			r.cold = rig.Ask[message.ColdRead](r.m, r.m.Actors.SegmentReader, func(to message.ReplyTo) any { return &message.ReadCold{ReplyTo: to, Range: rng} })
+		case a.Reason == kerror.None:
+			r.take(a.Batches)
+		}
+	case b.Now >= r.nextAt:
+		if r.m = b.Machines[b.Rand.IntN(len(b.Machines))]; r.m.Alive() {
+			f := fetchOf(r.next)
+			f.Follower, f.Wait, f.MaxBytes = true, 100*time.Millisecond, 1+b.Rand.IntN(2000)
+			r.asked = b.fetch(r.m, f)
+		}
+	}
+}
+
+func (r *reader) take(batches [][]byte) {
+	for _, raw := range batches {
+		for rec, err := range batch.Records(raw) {
+			if err != nil || !batch.Intact(raw) {
+				r.h.b.Fail("a damaged batch was served: %v", err)
+				return
+			}
+			if rec.Offset < r.next {
+				continue
+			}
+			if rec.Offset != r.next || r.h.committed[rec.Offset] != string(rec.Value) {
+				r.h.b.Fail("node %d serves %q at %d, wanted %d, where %q is committed", r.m.ID, rec.Value, rec.Offset, r.next, r.h.committed[r.next])
+				return
+			}
+			r.next++
+			r.h.read++
+		}
+	}
+}
+
+// deleteSome asks the leader to delete some of the oldest records.
+func (h *history) deleteSome() {
+	b := h.b
+	if m := b.Leader(rig.Group); m != nil && h.next > 0 {
+		before := kafka.Offset(b.Rand.Int64N(int64(h.next)))
+		h.deletable = max(h.deletable, before)
+		rig.Ask[message.DeleteRecordsReply](m, m.PID(rig.Group), func(to message.ReplyTo) any { return &message.DeleteRecords{ReplyTo: to, Before: before} })
+	}
+}
+
 // fault breaks something at random and repairs it later.
 func fault(b *bench) {
 	m := b.Machines[b.Rand.IntN(len(b.Machines))]
@@ -162,12 +245,16 @@ func fault(b *bench) {
 }
 
 type outcome struct {
-	hash                      uint64
-	acked, crashes, elections int
+	hash                            uint64
+	acked, read, crashes, elections int
 }
 
 func simulate(t *testing.T, seed uint64, o rig.Options) (outcome, error) {
-	o.Nodes, o.Seed, o.FlushBytes, o.KeepBytes, o.WAL = 3, seed, 2000, 500, wal.Options{FileSize: 64 << 10, FirstFile: 32 << 10, Files: 3, NoSync: o.WAL.NoSync}
+	if o.Nodes == 0 {
+		o.Nodes = []int{3, 3, 3, 5, 2}[seed%5]
+	}
+	o.Silent = seed%7 == 0
+	o.Seed, o.FlushBytes, o.KeepBytes, o.WAL = seed, 2000, 500, wal.Options{FileSize: 64 << 10, FirstFile: 32 << 10, Files: 3, NoSync: o.WAL.NoSync}
 	o.Configs = map[string]string{"retention.ms": "-1"}
 	b := &bench{rig.New(o), t}
 	if os.Getenv("CHRONIK_SIM_TELL") != "" {
@@ -179,9 +266,13 @@ func simulate(t *testing.T, seed uint64, o rig.Options) (outcome, error) {
 	for id := range 3 {
 		clients = append(clients, &client{h: h, id: kafka.ProducerID(id + 1)})
 	}
+	readers := []*reader{{h: h}, {h: h}}
 	work := func() {
 		for _, c := range clients {
 			c.step()
+		}
+		for _, r := range readers {
+			r.step()
 		}
 	}
 	nextFault := b.Now + time.Second
@@ -190,6 +281,9 @@ func simulate(t *testing.T, seed uint64, o rig.Options) (outcome, error) {
 		work()
 		if b.Now > nextFault {
 			fault(b)
+			if b.Rand.IntN(4) == 0 {
+				h.deleteSome()
+			}
 			nextFault = b.Now + time.Duration(b.Rand.Int64N(int64(time.Second)))
 		}
 	}
@@ -214,7 +308,7 @@ func simulate(t *testing.T, seed uint64, o rig.Options) (outcome, error) {
 	if b.Violation == nil && !b.RunUntil(time.Minute, settled) {
 		b.Fail("a minute after everything was repaired something is not acknowledged")
 	}
-	out := outcome{b.Hash(), len(h.acked), b.Crashes, b.Invariants.Elections}
+	out := outcome{b.Hash(), len(h.acked), h.read, b.Crashes, b.Invariants.Elections}
 	if b.Violation == nil {
 		h.catchUp()
 		out.hash = b.Hash()
@@ -250,24 +344,28 @@ func (h *history) verify() {
 		if b.Violation != nil {
 			return
 		}
-		values, _ := b.all(m, 0)
-		if len(values) != int(h.next) {
-			b.Fail("node %d has %d records, %d were committed", m.ID, len(values), h.next)
+		start := b.describe(m).LogStart
+		if first := b.describe(b.Machines[0]).LogStart; start != first || start > h.deletable {
+			b.Fail("the log of node %d starts at %d, that of node %d at %d", m.ID, start, b.Machines[0].ID, first)
+		}
+		values, _ := b.all(m, start)
+		if len(values) != int(h.next-start) {
+			b.Fail("node %d has %d records, %d were committed", m.ID, len(values), h.next-start)
 		}
 		for i, v := range values {
-			if h.committed[kafka.Offset(i)] != v {
-				b.Fail("node %d has %q at %d, committed was %q", m.ID, v, i, h.committed[kafka.Offset(i)])
+			if o := start + kafka.Offset(i); h.committed[o] != v {
+				b.Fail("node %d has %q at %d, committed was %q", m.ID, v, o, h.committed[o])
 			}
 		}
 		for v, o := range h.acked {
-			if int(o) >= len(values) || values[o] != v {
+			if o >= start && (o >= h.next || values[o-start] != v) {
 				b.Fail("%q was acknowledged at %d and is not on node %d", v, o, m.ID)
 			}
 		}
 	}
 }
 
-// TestSimulation: three nodes whose disks lose what was not synced, links that are cut, leaders that come and go.
+// TestSimulation: two, three or five nodes whose disks lose what was not synced, links that are cut, leaders that come and go.
 func TestSimulation(t *testing.T) {
 	var sum outcome
 	for seed := range uint64(*seeds) {
@@ -283,10 +381,10 @@ func TestSimulation(t *testing.T) {
 					t.Fatalf("the second run of the seed is %+v, the first was %+v", y, x)
 				}
 			}
-			sum.acked, sum.crashes, sum.elections = sum.acked+x.acked, sum.crashes+x.crashes, sum.elections+x.elections
+			sum.acked, sum.read, sum.crashes, sum.elections = sum.acked+x.acked, sum.read+x.read, sum.crashes+x.crashes, sum.elections+x.elections
 		})
 	}
-	t.Logf("%d records acknowledged, %d crashes, %d leaders elected", sum.acked, sum.crashes, sum.elections)
+	t.Logf("%d records acknowledged, %d read, %d crashes, %d leaders elected", sum.acked, sum.read, sum.crashes, sum.elections)
 }
 
 // TestSimulationFindsSkippedSync: the same on disks that are never synced must go red.

@@ -131,8 +131,16 @@ func decodeCheckpoint(b []byte) (*checkpoint, error) {
 	if err := json.Unmarshal(b[1:], c); err != nil {
 		return nil, fmt.Errorf("replica checkpoint: %w", err)
 	}
+	if c.State == nil {
+		return nil, fmt.Errorf("replica checkpoint: it has no state")
+	}
 	if c.State.Producers == nil {
 		c.State.Producers = producers{}
+	}
+	for id, p := range c.State.Producers {
+		if p == nil {
+			return nil, fmt.Errorf("replica checkpoint: producer %d has no state", id)
+		}
 	}
 	return c, nil
 }
