@@ -49,7 +49,8 @@ func (r *Replica) append(ctx actor.Context, m *message.AppendBatch) {
 	case m.Header.Size > int(r.cfg.MaxMessageBytes) && !m.Coordinator:
 		refuse(kerror.MessageTooLarge, "")
 		return
-	case m.Acks == -1 && len(r.isr.members) < r.cfg.MinInsyncReplicas:
+	// A leader that has no entry of its own committed yet does not know who is there; the check after the append holds.
+	case m.Acks == -1 && r.confirmed && len(r.isr.members) < r.cfg.MinInsyncReplicas:
 		refuse(kerror.NotEnoughReplicas, "")
 		return
 	}
