@@ -49,7 +49,8 @@ func (r *Replica) append(ctx actor.Context, m *message.AppendBatch) {
 	case m.Header.Size > int(r.cfg.MaxMessageBytes) && !m.Coordinator:
 		refuse(kerror.MessageTooLarge, "")
 		return
-	case m.Acks == -1 && len(r.isr.members) < r.cfg.MinInsyncReplicas:
+	// A new leader does not know yet who is there; the check after the append holds.
+	case m.Acks == -1 && r.now.Sub(r.isr.since) > silent && len(r.isr.members) < r.cfg.MinInsyncReplicas:
 		refuse(kerror.NotEnoughReplicas, "")
 		return
 	}

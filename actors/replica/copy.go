@@ -187,6 +187,14 @@ func (r *Replica) endCopy(ok bool) {
 	done(ok)
 }
 
+// leaderLost gives a copy up as soon as the link to its leader is down.
+func (r *Replica) leaderLost(ctx actor.Context) {
+	m, ok := ctx.Message().(*message.PeerChanged)
+	if c := r.copy; ok && c != nil && !m.Up && m.Replica == c.from && c.token != 0 {
+		r.abortCopy(ctx, "the link to the leader is down")
+	}
+}
+
 // tickCopy gives a copy up whose leader is silent.
 func (r *Replica) tickCopy(ctx actor.Context) {
 	if c := r.copy; c != nil && c.token != 0 && r.now.Sub(c.since) > copyPatience {

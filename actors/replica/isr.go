@@ -19,6 +19,7 @@ type inSync struct {
 	caughtUp  map[wal.ReplicaID]time.Time
 	heard     map[wal.ReplicaID]time.Time // when it was last known to be active; Raft forgets that at every election timeout
 	marks     map[wal.ReplicaID]mark
+	since     time.Time // of the role
 	version   uint64
 	announced cluster.Leadership
 	leading   bool // announced with Leading
@@ -31,18 +32,16 @@ type mark struct {
 	at  time.Time
 }
 
-// reset begins anew with a role: a new leader takes every voter for caught up and learns otherwise in time.
+// reset begins anew with a role: a new leader knows of nobody but itself; who is there answers its first entry at once.
 func (s *inSync) reset(r *Replica) {
 	s.members, s.caughtUp, s.heard, s.marks = nil, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]time.Time{}, map[wal.ReplicaID]mark{}
+	s.since = r.now
 	if !r.g.Leading() {
 		return
 	}
+	s.members = []wal.ReplicaID{r.o.Node.Self()}
 	for _, p := range r.g.Node().Peers() {
-		if !p.Learner {
-			s.members = append(s.members, p.ID)
-			s.caughtUp[p.ID] = r.now
-			s.marks[p.ID] = mark{r.log.last(), r.now}
-		}
+		s.marks[p.ID] = mark{r.log.last(), r.now}
 	}
 }
 

@@ -60,6 +60,9 @@ func (r *Replica) RoleChanged(role raftnode.Role) {
 
 // Progress implements raftgroup.Machine.
 func (r *Replica) Progress() {
+	if r.g.Leading() && len(r.isr.members) < len(r.conf.GetVoters()) {
+		r.sweepInSync(r.context())
+	}
 	if r.cfg.MinInsyncReplicas > 1 && len(r.waiters) > 0 {
 		r.acknowledgeReady(r.context())
 	}

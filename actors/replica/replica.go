@@ -157,6 +157,7 @@ func (r *Replica) Receive(ctx actor.Context) {
 		return
 	}
 	if r.diskFull && carriesBatches(ctx.Message()) || r.g.Receive(ctx) {
+		r.leaderLost(ctx)
 		return
 	}
 	switch m := ctx.Message().(type) {

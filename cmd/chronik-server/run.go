@@ -25,6 +25,7 @@ import (
 	"chronik/actors/message"
 	"chronik/actors/netio"
 	"chronik/protocol/config"
+	"chronik/wal"
 	"chronik/wal/vfs"
 )
 
@@ -158,6 +159,7 @@ func (n *server) stop() error {
 func refusal(err error, s *config.Settings) error {
 	var listen *broker.ListenError
 	var voters *broker.MultiVoterError
+	var other *wal.WrongNodeError
 	switch {
 	case errors.As(err, &listen) && errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s: %s is in use by another process; choose another with %s, or stop what listens there", listen.Flag, listen.Addr, listen.Flag)
@@ -165,6 +167,8 @@ func refusal(err error, s *config.Settings) error {
 		return fmt.Errorf("%s: %v", listen.Flag, err)
 	case errors.As(err, &voters):
 		return fmt.Errorf("%w: use\n  chronik-server --data-dir %s --kafka-port %d --advertised-addr HOST --node-id N raft-cluster --raft-addr 0.0.0.0:5001 --peers \"ID@HOST:PORT,…\"", err, s.DataDir, s.KafkaPort)
+	case errors.As(err, &other):
+		return fmt.Errorf("--node-id %d: %w; start it with --node-id %d, or choose another directory with --data-dir", other.Want, err, other.Have)
 	case errors.Is(err, vfs.ErrLocked):
 		return fmt.Errorf("--data-dir %s is used by another process; stop it, or choose another directory with --data-dir", s.DataDir)
 	}
