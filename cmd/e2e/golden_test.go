@@ -89,6 +89,59 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// TestAdvertisedRanges: what we advertise, Apache Kafka advertises, in the same versions.
+func TestAdvertisedRanges(t *testing.T) {
+	n := StartStandalone(t)
+	conn, err := net.Dial("tcp", n.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	f, err := os.Open(filepath.Join(root(), "testdata", "wire", "kafka-4.3.1.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 16<<20)
+	for sc.Scan() {
+		var x exchange
+		if err := json.Unmarshal(sc.Bytes(), &x); err != nil {
+			t.Fatal(err)
+		}
+		if x.API != "ApiVersions" {
+			continue
+		}
+		req, _ := base64.StdEncoding.DecodeString(x.Request)
+		raw, _ := base64.StdEncoding.DecodeString(x.Response)
+		want, err := decode(x, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err = ask(conn, req, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode(x, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kafka := map[int16]kmsg.ApiVersionsResponseApiKey{}
+		for _, k := range want.(*kmsg.ApiVersionsResponse).ApiKeys {
+			kafka[k.ApiKey] = k
+		}
+		ours := got.(*kmsg.ApiVersionsResponse)
+		if len(ours.ApiKeys) != 30 || len(ours.FinalizedFeatures) != 0 {
+			t.Errorf("%d APIs, finalized features %v", len(ours.ApiKeys), ours.FinalizedFeatures)
+		}
+		for _, k := range ours.ApiKeys {
+			if w := kafka[k.ApiKey]; w.MinVersion != k.MinVersion || w.MaxVersion != k.MaxVersion {
+				t.Errorf("version %d: key %d is advertised as %d-%d, by Kafka as %d-%d", x.Version, k.ApiKey, k.MinVersion, k.MaxVersion, w.MinVersion, w.MaxVersion)
+			}
+		}
+	}
+}
+
 func configFile(t testing.TB, lines ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "server.properties")

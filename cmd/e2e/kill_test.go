@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -48,6 +49,10 @@ func TestKillNine(t *testing.T) {
 	}
 	t.Logf("longest wait for the next acknowledgement: %v", worst)
 	load.Verify(t)
+	c.StopAll(t)
+	for p := range 6 {
+		c.SameOnDisk(t, fmt.Sprintf("kills-%d", p))
+	}
 }
 
 // TestStandaloneKillNine does the same to a single node: with one replica an acknowledgement means fsync.
