@@ -164,6 +164,35 @@ func TestCommandsOfABurst(t *testing.T) {
 	b.alike(1)
 }
 
+// TestAnswersComeAfterTheImage: an answer never comes before the node that was asked has applied what it speaks of.
+func TestAnswersComeAfterTheImage(t *testing.T) {
+	for seed := uint64(1); seed <= 10; seed++ {
+		b := newBench(t, rig.Options{Nodes: 3, Seed: seed})
+		l := b.leader()
+		b.RunFor(time.Second)
+		answers := 0
+		for i, m := range b.Machines {
+			names := map[uint64]string{}
+			m.OnAnswer(func(a any) {
+				r := a.(*message.MetaCommandReply)
+				if answers++; r.Reason != kerror.None || m.Actors.View.Image().Topics[names[r.Token]] == nil {
+					t.Errorf("node %d (leading: %v) was answered %v before it had applied %s", m.ID, m == l, r.Reason, names[r.Token])
+				}
+			})
+			for k := range 10 {
+				name := fmt.Sprintf("t-%d-%d", i, k)
+				names[b.ask(m, message.CmdCreateTopics, topic(name)).Token()] = name
+				for range b.Rand.IntN(20) {
+					b.Step()
+				}
+			}
+		}
+		if b.RunFor(5 * time.Second); answers != 30 {
+			t.Errorf("%d answers", answers)
+		}
+	}
+}
+
 func TestValidateOnly(t *testing.T) {
 	b := newBench(t, rig.Options{Nodes: 3})
 	dry := func(c *message.MetaCommand) { c.ValidateOnly = true }

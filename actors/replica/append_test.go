@@ -32,6 +32,9 @@ func promise(b *bench, acked int16, n int) (copies []int, own []bool) {
 		v := fmt.Sprintf("<acks %d record %d>", acked, i)
 		asked = append(asked, b.append(l, b.values(v), acks(acked)))
 		value[asked[i].Token()] = v
+		for range b.Rand.IntN(8) { // some come while the writes of others are under way
+			b.Step()
+		}
 	}
 	b.RunUntil(10*time.Second, func() bool { return asked[n-1].Answer() != nil })
 	l.OnAnswer(nil)
