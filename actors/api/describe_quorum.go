@@ -10,7 +10,7 @@ import (
 // metadataTopic is how Kafka's tools name the metadata log.
 const metadataTopicName = "__cluster_metadata"
 
-// describeQuorum answers DescribeQuorum 0-2 (KIP-595) for the metadata log; its leader knows.
+// describeQuorum answers DescribeQuorum 0-2 (KIP-595) for the metadata log; its leader knows, and is asked for it.
 func describeQuorum(c *Call) {
 	req := c.Request.(*kmsg.DescribeQuorumRequest)
 	resp := kmsg.NewPtrDescribeQuorumResponse()
@@ -37,24 +37,20 @@ func describeQuorum(c *Call) {
 		c.Reply(resp)
 		return
 	}
-	c.Ask(c.View().Metadata, func(r message.ReplyTo) any { return &message.DescribeMetaQuorum{ReplyTo: r} }, func(reply any) {
-		c.quorum(asked, resp, reply)
+	var got message.QuorumState
+	c.command(message.CmdDescribeQuorum, struct{}{}, false, Patience, &got, func(code kerror.Code, text string) {
+		if code != kerror.None {
+			asked.ErrorCode, asked.ErrorMessage = int16(kerror.NotLeaderOrFollower), nullable(NoLeaderText)
+		} else {
+			c.quorum(asked, resp, &got)
+		}
 		c.Reply(resp)
 	})
 }
 
-func (c *Call) quorum(out *kmsg.DescribeQuorumResponseTopicPartition, resp *kmsg.DescribeQuorumResponse, reply any) {
-	r, ok := reply.(*message.DescribeMetaQuorumReply)
-	if !ok {
-		out.ErrorCode = int16(kerror.NotLeaderOrFollower)
-		return
-	}
+func (c *Call) quorum(out *kmsg.DescribeQuorumResponseTopicPartition, resp *kmsg.DescribeQuorumResponse, r *message.QuorumState) {
 	im := c.Image()
-	out.ErrorCode, out.LeaderID, out.LeaderEpoch, out.HighWatermark = int16(r.Reason), int32(r.Leader), int32(r.Epoch), r.HighWatermark
-	if r.Reason != kerror.None {
-		out.ErrorMessage = nullable(NoLeaderText)
-		return
-	}
+	out.LeaderID, out.LeaderEpoch, out.HighWatermark = int32(r.Leader), int32(r.Epoch), r.HighWatermark
 	for _, v := range r.Voters {
 		n := im.NodeByReplica(v.Replica)
 		if n == nil {

@@ -7,7 +7,7 @@
 //
 // Receives: a decoded request in a Call; the replies that it asked for. Sends: AppendBatch, Fetch, CancelFetch,
 // ListOffsets, FindEpochEnd, DeleteRecords, DescribeReplica to local replicas, ReadCold to the segment readers,
-// MetaCommand and DescribeMetaQuorum to the metadata actor, EnsureTopic to the broker, GroupCall to the group manager,
+// MetaCommand to the metadata actor, EnsureTopic to the broker, GroupCall to the group manager,
 // AllocateProducerID to the producer id actor.
 //
 // Invariants:

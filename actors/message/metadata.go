@@ -21,6 +21,7 @@ const (
 	CmdAlterConfigs     CommandKind = "alter-configs"
 	CmdAllocateProducer CommandKind = "allocate-producers"
 	CmdUpdateNode       CommandKind = "update-node"
+	CmdDescribeQuorum   CommandKind = "describe-quorum" // changes nothing: the leader tells of its followers
 )
 
 // MetaCommand asks for a change of the cluster's metadata. Body is the JSON form of the command's type, so that it can
@@ -105,6 +106,13 @@ type (
 	}
 	// AlterResults answers AlterConfigs.
 	AlterResults struct{ Resources []AlterResult }
+	// QuorumState answers CmdDescribeQuorum. HighWatermark is the applied index + 1.
+	QuorumState struct {
+		Leader        kafka.NodeID
+		Epoch         kafka.LeaderEpoch
+		HighWatermark int64
+		Voters        []VoterState
+	}
 	// AllocateProducers asks for a block of producer ids.
 	AllocateProducers struct{ Count int32 }
 	// ProducerBlock answers AllocateProducers.
@@ -113,9 +121,6 @@ type (
 		Count int32
 	}
 )
-
-// DescribeMetaQuorum asks the metadata actor for the `__meta` quorum (answered by the leader only, else NOT_LEADER_OR_FOLLOWER).
-type DescribeMetaQuorum struct{ ReplyTo }
 
 // ImagePublished tells the broker actor that a new metadata image was applied and published.
 type ImagePublished struct{ Created, Deleted []string }
@@ -136,14 +141,4 @@ type ForwardMetaReply struct {
 	Message string
 	Body    json.RawMessage
 	Index   wal.Index
-}
-
-// DescribeMetaQuorumReply answers DescribeMetaQuorum.
-type DescribeMetaQuorumReply struct {
-	Answered
-	Reason        kerror.Code
-	Leader        kafka.NodeID
-	Epoch         kafka.LeaderEpoch
-	HighWatermark int64 // applied index + 1
-	Voters        []VoterState
 }

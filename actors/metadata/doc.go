@@ -2,7 +2,7 @@
 // producer id blocks there are.
 //
 // It owns the cluster image. It receives MetaCommand (from connections of this node), ForwardMeta and ForwardMetaReply
-// (from other nodes' metadata actors, over the links), DescribeMetaQuorum, Tick, ReleaseLog and, through raftgroup, Raft's
+// (from other nodes' metadata actors, over the links), Tick, ReleaseLog and, through raftgroup, Raft's
 // messages. It publishes every new image in the View and tells the broker actor, which spawns and stops replicas.
 //
 // A command is decided by the leader against tip, the image with everything that is proposed and not yet applied

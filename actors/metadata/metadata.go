@@ -118,8 +118,6 @@ func (m *Metadata) Receive(ctx actor.Context) {
 		m.forwardedHere(ctx, x)
 	case *message.ForwardMetaReply:
 		m.forwardAnswered(ctx, x)
-	case *message.DescribeMetaQuorum:
-		m.describe(ctx, x)
 	case *message.Tick:
 		m.tick(ctx, x)
 	case *message.ReleaseLog:
@@ -213,6 +211,14 @@ func (m *Metadata) forwardAnswered(ctx actor.Context, r *message.ForwardMetaRepl
 
 // decide runs a command against the tip and proposes its records.
 func (m *Metadata) decide(ctx actor.Context, kind message.CommandKind, body json.RawMessage, validateOnly bool, p *pending) {
+	if kind == message.CmdDescribeQuorum {
+		encoded, err := json.Marshal(m.quorum())
+		if err != nil {
+			panic("BUG: the state of the quorum does not encode: " + err.Error())
+		}
+		m.answer(ctx, p, kerror.None, "", encoded)
+		return
+	}
 	base := m.tip
 	if base == nil {
 		base = m.image
@@ -313,15 +319,19 @@ func (m *Metadata) register(ctx actor.Context) {
 	m.command(ctx, &message.MetaCommand{Kind: message.CmdUpdateNode, Body: body, Deadline: m.now.Add(5 * time.Second)})
 }
 
-func (m *Metadata) describe(ctx actor.Context, q *message.DescribeMetaQuorum) {
-	out := &message.DescribeMetaQuorumReply{Answered: message.Answered{Token: q.Token}, Leader: kafka.NoNode, Epoch: kafka.LeaderEpoch(m.g.Role().Term)}
-	if !m.g.Leading() {
-		out.Reason = kerror.NotLeaderOrFollower
-	} else {
-		out.Leader, out.HighWatermark = m.o.Node.View.NodeID, int64(m.pos.Index)+1
-		for _, p := range m.g.Node().Peers() {
-			out.Voters = append(out.Voters, message.VoterState{Replica: p.ID, LogEnd: int64(p.Match) + 1, LastFetch: kafka.NoTimestamp, LastCaughtUp: kafka.NoTimestamp, Learner: p.Learner})
+// quorum is what a leader knows of the log's replicas.
+func (m *Metadata) quorum() message.QuorumState {
+	out := message.QuorumState{Leader: m.o.Node.View.NodeID, Epoch: kafka.LeaderEpoch(m.g.Role().Term), HighWatermark: int64(m.pos.Index) + 1}
+	now := kafka.Timestamp(m.now.UnixMilli())
+	for _, p := range m.g.Node().Peers() {
+		v := message.VoterState{Replica: p.ID, LogEnd: int64(p.Match) + 1, LastFetch: kafka.NoTimestamp, LastCaughtUp: kafka.NoTimestamp, Learner: p.Learner}
+		if p.Active {
+			v.LastFetch = now
+			if p.Match >= m.pos.Index {
+				v.LastCaughtUp = now
+			}
 		}
+		out.Voters = append(out.Voters, v)
 	}
-	q.Send(ctx, out)
+	return out
 }
