@@ -18,7 +18,7 @@ const (
 
 const partitions = 4
 
-type figures struct{ messages, faults, lost, elections, acked, read int }
+type figures struct{ messages, faults, lost, elections, acked, read, commits int }
 
 // simulate runs one seed: a cluster of three, producers and consumers, faults; then everything is repaired, and all that was
 // acknowledged must be there, once, in order.
@@ -65,7 +65,7 @@ func run(t *testing.T, c *Cluster) figures {
 	}
 	x := figures{messages: c.Messages, faults: f.Count, lost: c.Lost, elections: inv.Elections}
 	if w != nil {
-		x.acked, x.read = w.Acked, w.Read
+		x.acked, x.read, x.commits = w.Acked, w.Read, w.Commits()
 	}
 	return x
 }
@@ -115,8 +115,9 @@ func TestSimulation(t *testing.T) {
 			sum.elections += x.elections
 			sum.acked += x.acked
 			sum.read += x.read
+			sum.commits += x.commits
 		})
 	}
-	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read",
-		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read)
+	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets",
+		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits)
 }

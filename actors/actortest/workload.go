@@ -17,6 +17,8 @@ const (
 	pause = 100 * time.Millisecond
 	// think is how long a producer waits at most between two batches of a partition.
 	think = 60 * time.Millisecond
+	// committers is the number of groups that commit offsets.
+	committers = 2
 )
 
 // Workload is what the clients of a simulation do, and what they were told: idempotent producers of unique values, and
@@ -30,6 +32,7 @@ type Workload struct {
 	partitions int
 	producers  []*Producer
 	consumers  []*Consumer
+	committers []*Committer
 	seen       []map[int64]string // per partition: what was ever read at an offset
 	acked      []map[int64]string // per partition: what was acknowledged at an offset
 	stopped    bool
@@ -65,7 +68,15 @@ func (c *Client) CreateTopic(topic string, partitions int32, replicas int16, the
 	})
 }
 
-// NewWorkload starts producers and one consumer per partition on a topic that exists.
+// Commits is how many commits of offsets were acknowledged.
+func (w *Workload) Commits() (n int) {
+	for _, c := range w.committers {
+		n += c.Commits
+	}
+	return n
+}
+
+// NewWorkload starts producers, one consumer per partition and some groups on a topic that exists.
 func NewWorkload(c *Cluster, topic string, partitions, producers int) *Workload {
 	w := &Workload{Topic: topic, c: c, partitions: partitions}
 	for range partitions {
@@ -79,6 +90,9 @@ func NewWorkload(c *Cluster, topic string, partitions, producers int) *Workload 
 	}
 	for i := range partitions {
 		w.consumers = append(w.consumers, newConsumer(w, int32(i)))
+	}
+	for i := range committers {
+		w.committers = append(w.committers, NewCommitter(w, fmt.Sprintf("group-%d", i)))
 	}
 	return w
 }
@@ -350,6 +364,11 @@ func (w *Workload) Settled() bool {
 			return false
 		}
 	}
+	for _, c := range w.committers {
+		if c.waiting {
+			return false
+		}
+	}
 	return true
 }
 
@@ -389,6 +408,11 @@ func (w *Workload) Stuck() (out []string) {
 			if len(x.values) > 0 {
 				out = append(out, fmt.Sprintf("producer %d waits for sequence %d of partition %d from %q", p.name, x.sequence, x.partition, x.addr))
 			}
+		}
+	}
+	for _, c := range w.committers {
+		if s := c.stuck(); s != "" {
+			out = append(out, s)
 		}
 	}
 	for i, c := range w.consumers {
