@@ -72,6 +72,7 @@ func (b *Broker) reconcile(ctx actor.Context) {
 		}
 		delete(b.seen, id)
 	}
+	b.sweepDeleted(ctx)
 }
 
 func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
@@ -108,13 +109,14 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 	if restored == nil || restored.Birth == nil {
 		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: p.Group, Birth: &birth}})
 	}
-	produce, err := replica.New(replica.Options{Node: b.node, Birth: birth, Restored: restored, Segments: b.st.segments.Groups()[p.Group], Configs: t.Configs,
+	produce, err := replica.New(replica.Options{Node: b.node, Birth: birth, Restored: restored, Segments: b.st.inSegments[p.Group], Configs: t.Configs,
 		First: p.Voters[0] == b.node.Self(), Incarnation: b.nextIncarnation(), FlushBytes: b.o.FlushBytes, KeepBytes: b.o.KeepBytes})
 	if err != nil {
 		b.log.Error("a replica cannot start and stays offline", "partition", name, "error", err)
 		return
 	}
-	delete(b.st.recovery.Groups, p.Group) // its entries belong to the replica now
+	delete(b.st.recovery.Groups, p.Group) // what was found belongs to the replica now
+	delete(b.st.inSegments, p.Group)
 	pid := ctx.Spawn(b.node.Runtime.Props(actors.KindReplica, produce))
 	at, _ := slices.BinarySearch(b.order, p.Group)
 	b.order = slices.Insert(b.order, at, p.Group)
@@ -126,6 +128,33 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 		ctx.Send(pid, &d)
 	}
 	b.log.Info(fmt.Sprintf("Successfully created Raft replica for %s with %d peers", name, len(p.Voters)-1))
+}
+
+// sweepDeleted lets the data go of groups that were found on disk and whose topic's deletion was applied: this node was down,
+// or ended between two steps of a deletion. Group numbers are given out in order by the metadata log, so one below the next to
+// come that belongs to no topic was deleted; that is knowledge, not a guess.
+func (b *Broker) sweepDeleted(ctx actor.Context) {
+	im := b.node.View.Image()
+	found := make([]wal.GroupID, 0, len(b.st.recovery.Groups))
+	for g := range b.st.recovery.Groups {
+		found = append(found, g)
+	}
+	for g := range b.st.inSegments {
+		if b.st.recovery.Groups[g] == nil {
+			found = append(found, g)
+		}
+	}
+	slices.Sort(found)
+	for _, g := range found {
+		if _, alive := im.ByGroup[g]; alive || g == wal.MetaGroup || g >= im.NextGroup || b.replicas[g] != nil {
+			continue
+		}
+		delete(b.st.recovery.Groups, g)
+		delete(b.st.inSegments, g)
+		b.log.Info("what is left of a deleted partition is removed", "group", uint64(g))
+		ctx.Send(b.node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: g, Delete: true}})
+		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: g, Drop: true}})
+	}
 }
 
 // remove stops a replica whose topic's deletion was applied, and lets its data go.

@@ -69,7 +69,9 @@ type opened struct {
 	log      *wal.Log
 	recovery *wal.Recovery
 	segments *wal.Segments
-	snapshot []byte // nil: no cluster yet
+	// inSegments is what the segments held at the start; the segment writer owns them from then on.
+	inSegments map[wal.GroupID]*wal.SegmentState
+	snapshot   []byte // nil: no cluster yet
 }
 
 // Start opens the data directory, recovers the log, and starts the node's actors. It returns when Kafka clients can
@@ -119,6 +121,7 @@ func open(o Options) (*opened, error) {
 		st.close()
 		return nil, err
 	}
+	st.inSegments = st.segments.Groups()
 	return st, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -183,5 +185,50 @@ func TestTopicConfigs(t *testing.T) {
 		if err == nil || !strings.Contains(fmt.Sprint(err, resp.ErrMessage), name) {
 			t.Errorf("%s=%s: %v %q", name, value, err, resp.ErrMessage)
 		}
+	}
+}
+
+// TestDeletedTopicLeaves: the data of a deleted topic goes, also on a node that was down when it was deleted.
+func TestDeletedTopicLeaves(t *testing.T) {
+	c := StartCluster(t, 3)
+	CreateTopic(t, c.Addrs(), "leaves", 3, 3, nil)
+	c.AwaitInSync(t, "leaves")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cl := client(t, c.Addrs(), kgo.DefaultProduceTopic("leaves"), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	defer cl.Close()
+	for range 60 { // enough for segments
+		if err := cl.ProduceSync(ctx, kgo.SliceRecord(make([]byte, 300_000))).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	groups := func(n *Node) int {
+		list, _ := os.ReadDir(filepath.Join(n.Dir, "segments"))
+		return len(list)
+	}
+	for _, n := range c.Nodes {
+		Eventually(t, 20*time.Second, "segments", func() error {
+			if groups(n) == 0 {
+				return fmt.Errorf("none on node %d", n.ID)
+			}
+			return nil
+		})
+	}
+	c.Nodes[2].Kill()
+	Eventually(t, 20*time.Second, "the topic is deleted", func() error {
+		r, err := kadm.NewClient(cl).DeleteTopics(ctx, "leaves")
+		if err != nil {
+			return err
+		}
+		return r.Error()
+	})
+	c.Nodes[2].Restart(t)
+	for _, n := range c.Nodes {
+		Eventually(t, 20*time.Second, "its data is gone", func() error {
+			if g := groups(n); g > 0 {
+				return fmt.Errorf("%d groups on node %d", g, n.ID)
+			}
+			return nil
+		})
 	}
 }
