@@ -16,10 +16,10 @@ func (c *Call) command(kind message.CommandKind, body any, validateOnly bool, ti
 		panic("BUG: a metadata command does not encode: " + err.Error())
 	}
 	ask := &message.MetaCommand{Kind: kind, Body: raw, ValidateOnly: validateOnly, Deadline: c.Now().Add(timeout)}
-	c.AskWithin(timeout+grace, c.View().Metadata, func(r message.ReplyTo) any { ask.ReplyTo = r; return ask }, func(reply any) {
+	c.AskWithin(timeout+grace, c.View().Metadata(), func(r message.ReplyTo) any { ask.ReplyTo = r; return ask }, func(reply any) {
 		r, ok := reply.(*message.MetaCommandReply)
 		switch {
-		case !ok && c.View().Metadata == nil:
+		case !ok && c.View().Metadata() == nil:
 			then(kerror.NotController, NoLeaderText)
 		case !ok:
 			then(kerror.RequestTimedOut, "")

@@ -97,7 +97,7 @@ func (c *Call) mayCreate(name string) bool {
 }
 
 func (c *Call) ensureTopic(name string) {
-	c.Tell(c.View().Broker, &message.EnsureTopic{Name: name, Internal: name == group.TopicName})
+	c.Tell(c.View().Broker(), &message.EnsureTopic{Name: name, Internal: name == group.TopicName})
 }
 
 func (c *Call) metadataTopic(im *cluster.Image, t *cluster.Topic, req *kmsg.MetadataRequest) kmsg.MetadataResponseTopic {

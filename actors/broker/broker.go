@@ -80,7 +80,7 @@ func (b *Broker) listen() error {
 	var err error
 	root := b.node.Runtime.System.Root
 	b.kafkaListener, err = b.node.Env.Network.Listen(addr, func(c env.Socket) {
-		if pid := b.node.View.Broker; pid != nil {
+		if pid := b.node.View.Broker(); pid != nil {
 			root.Send(pid, &accepted{c})
 		} else {
 			c.Close()
@@ -94,8 +94,8 @@ func (b *Broker) listen() error {
 
 func (b *Broker) spawn() *Handle {
 	v := b.node.View
-	v.Broker = b.node.Runtime.System.Root.Spawn(b.node.Runtime.Props(actors.KindBroker, func() actor.Actor { return b }))
-	h := &Handle{Node: b.node, Broker: v.Broker, KafkaAddr: b.kafkaListener.Addr(), Directory: b.st.dir.Format.Directory, NodeID: v.NodeID}
+	v.SetBroker(b.node.Runtime.System.Root.Spawn(b.node.Runtime.Props(actors.KindBroker, func() actor.Actor { return b })))
+	h := &Handle{Node: b.node, Broker: v.Broker(), KafkaAddr: b.kafkaListener.Addr(), Directory: b.st.dir.Format.Directory, NodeID: v.NodeID}
 	if b.raftListener != nil {
 		h.RaftAddr = b.raftListener.Addr()
 	}
@@ -135,7 +135,7 @@ func (b *Broker) Receive(ctx actor.Context) {
 
 func (b *Broker) started(ctx actor.Context) {
 	n, p := b.node, b.node.Runtime.Props
-	n.View.Broker = ctx.Self()
+	n.View.SetBroker(ctx.Self())
 	n.WAL = ctx.Spawn(p(actors.KindWAL, walwriter.New(n, b.st.log)))
 	n.SegmentWriter = ctx.Spawn(p(actors.KindSegmentWriter, segmentio.NewWriter(n, b.st.segments)))
 	n.SegmentReader = ctx.Spawn(p(actors.KindSegmentReader, segmentio.NewReader(n, wal.NewSegmentReader(n.Env.FS, b.o.Settings.DataDir+"/segments"), 2)))
@@ -151,7 +151,7 @@ func (b *Broker) started(ctx actor.Context) {
 	n.Env.Clock.After(tickEvery, b.sendTick)
 }
 
-func (b *Broker) sendTick() { b.node.Runtime.System.Root.Send(b.node.View.Broker, &ticked{}) }
+func (b *Broker) sendTick() { b.node.Runtime.System.Root.Send(b.node.View.Broker(), &ticked{}) }
 
 // startMetadata runs `__meta` from what the directory has: a cluster was formed or joined.
 func (b *Broker) startMetadata(ctx actor.Context) {
@@ -174,7 +174,7 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 		return
 	}
 	b.formed = true
-	b.node.View.Metadata = ctx.Spawn(b.node.Runtime.Props(actors.KindMetadata, produce))
+	b.node.View.SetMetadata(ctx.Spawn(b.node.Runtime.Props(actors.KindMetadata, produce)))
 	b.log.Info("cluster "+known.ClusterID, "node", f.NodeID, "directory", f.Directory.String())
 	b.reconcile(ctx)
 }
@@ -198,8 +198,8 @@ func (b *Broker) registration() *cluster.Node {
 func (b *Broker) tick(ctx actor.Context) {
 	b.ticks++
 	t := &message.Tick{Now: b.node.Env.Clock.Now(), N: 1}
-	if b.node.View.Metadata != nil {
-		ctx.Send(b.node.View.Metadata, t)
+	if b.node.View.Metadata() != nil {
+		ctx.Send(b.node.View.Metadata(), t)
 	}
 	for _, g := range b.order {
 		ctx.Send(b.replicas[g].pid, t)

@@ -105,7 +105,7 @@ func (b *Broker) listenPeers() error {
 	root := b.node.Runtime.System.Root
 	var err error
 	b.raftListener, err = b.node.Env.Network.Listen(s.RaftAddr, func(c env.Socket) {
-		if pid := b.node.View.Broker; pid != nil {
+		if pid := b.node.View.Broker(); pid != nil {
 			root.Send(pid, &peerAccepted{c})
 		} else {
 			c.Close()
@@ -314,8 +314,8 @@ func (b *Broker) peerDown(ctx actor.Context, m *message.PeerDown) {
 }
 
 func (b *Broker) tellReplicas(ctx actor.Context, m any) {
-	if b.node.View.Metadata != nil {
-		ctx.Send(b.node.View.Metadata, m)
+	if b.node.View.Metadata() != nil {
+		ctx.Send(b.node.View.Metadata(), m)
 	}
 	for _, g := range b.order {
 		ctx.Send(b.replicas[g].pid, m)

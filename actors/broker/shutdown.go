@@ -22,8 +22,8 @@ func (b *Broker) shutdown(ctx actor.Context, m *message.Shutdown) {
 			ctx.Send(b.replicas[g].pid, &message.TransferLeadership{})
 		}
 	}
-	if b.node.View.Metadata != nil {
-		ctx.Send(b.node.View.Metadata, &message.TransferLeadership{})
+	if b.node.View.Metadata() != nil {
+		ctx.Send(b.node.View.Metadata(), &message.TransferLeadership{})
 	}
 	if !b.alone() {
 		b.shutdownTicks = handOverTicks

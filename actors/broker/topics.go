@@ -13,7 +13,7 @@ import (
 
 // ensureTopic creates a topic that a client asked for, at most one command per name at a time.
 func (b *Broker) ensureTopic(ctx actor.Context, m *message.EnsureTopic) {
-	if b.creating[m.Name] || b.node.View.Image().Topics[m.Name] != nil || b.node.View.Metadata == nil {
+	if b.creating[m.Name] || b.node.View.Image().Topics[m.Name] != nil || b.node.View.Metadata() == nil {
 		return
 	}
 	cfg := b.config.Load()
@@ -32,7 +32,7 @@ func (b *Broker) ensureTopic(ctx actor.Context, m *message.EnsureTopic) {
 		b.asked = map[uint64]string{}
 	}
 	b.asked[b.token] = m.Name
-	ctx.Send(b.node.View.Metadata, &message.MetaCommand{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: b.token}, Kind: message.CmdCreateTopics, Body: body,
+	ctx.Send(b.node.View.Metadata(), &message.MetaCommand{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: b.token}, Kind: message.CmdCreateTopics, Body: body,
 		Deadline: b.node.Env.Clock.Now().Add(5 * time.Second)})
 }
 

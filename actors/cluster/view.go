@@ -28,13 +28,25 @@ type View struct {
 	leaders     sync.Map // wal.GroupID -> *Leadership
 	replicas    sync.Map // wal.GroupID -> *actor.PID
 	offline     sync.Map // kafka.NodeID -> struct{}: peers whose link is down
-	Broker      *actor.PID
-	Metadata    *actor.PID
+	broker      atomic.Pointer[actor.PID]
+	metadata    atomic.Pointer[actor.PID]
 	Groups      *actor.PID // group coordinator manager
 	SegmentIO   *actor.PID // reads cold segments
 	ProducerIDs *actor.PID // hands out producer ids
 	Standalone  bool
 }
+
+// Broker is the node's root actor; nil before it is spawned.
+func (v *View) Broker() *actor.PID { return v.broker.Load() }
+
+// SetBroker announces the root actor.
+func (v *View) SetBroker(p *actor.PID) { v.broker.Store(p) }
+
+// Metadata is the node's replica of the metadata log; nil while the node belongs to no cluster.
+func (v *View) Metadata() *actor.PID { return v.metadata.Load() }
+
+// SetMetadata announces it; only the broker actor calls it.
+func (v *View) SetMetadata(p *actor.PID) { v.metadata.Store(p) }
 
 // NewView returns a view with an empty image.
 func NewView(id kafka.NodeID) *View {

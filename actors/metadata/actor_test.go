@@ -49,7 +49,7 @@ func (b *bench) ask(m *rig.Machine, kind message.CommandKind, body any, change .
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return rig.Ask[message.MetaCommandReply](m, m.Actors.View.Metadata, func(to message.ReplyTo) any {
+	return rig.Ask[message.MetaCommandReply](m, m.Actors.View.Metadata(), func(to message.ReplyTo) any {
 		c := &message.MetaCommand{ReplyTo: to, Kind: kind, Body: raw, Deadline: m.Actors.Env.Clock.Now().Add(20 * time.Second)}
 		for _, f := range change {
 			f(c)
@@ -371,7 +371,7 @@ func TestDescribeQuorum(t *testing.T) {
 	b.create(l, "t")
 	b.RunFor(time.Second)
 	for _, m := range b.Machines { // a follower asks the leader
-		r := rig.Ask[message.MetaCommandReply](m, m.Actors.View.Metadata, func(to message.ReplyTo) any {
+		r := rig.Ask[message.MetaCommandReply](m, m.Actors.View.Metadata(), func(to message.ReplyTo) any {
 			return &message.MetaCommand{ReplyTo: to, Kind: message.CmdDescribeQuorum, Body: json.RawMessage("{}")}
 		}).Wait()
 		var q message.QuorumState

@@ -86,7 +86,7 @@ func (m *Metadata) publish(ctx actor.Context, before *cluster.Image) {
 	}
 	sort.Strings(created)
 	sort.Strings(deleted)
-	ctx.Send(m.o.Node.View.Broker, &message.ImagePublished{Created: created, Deleted: deleted})
+	ctx.Send(m.o.Node.View.Broker(), &message.ImagePublished{Created: created, Deleted: deleted})
 }
 
 // settle answers what is applied now, and decides what waited for this replica to be ready.
@@ -128,7 +128,7 @@ func (m *Metadata) RoleChanged(role raftnode.Role) {
 	if n := m.image.NodeByReplica(role.Leader); n != nil {
 		leader.Leader = n.ID
 	}
-	ctx.Send(m.o.Node.View.Broker, &message.LeadershipChanged{Group: wal.MetaGroup, Name: "__meta-0", Leadership: leader})
+	ctx.Send(m.o.Node.View.Broker(), &message.LeadershipChanged{Group: wal.MetaGroup, Name: "__meta-0", Leadership: leader})
 	m.forward(ctx)
 }
 

@@ -25,23 +25,23 @@ func (l *Link) deliver(ctx actor.Context, kind byte, body []byte) error {
 		if err != nil {
 			return err
 		}
-		ctx.Send(v.Broker, &message.Gossip{From: l.o.Peer, Rows: rows})
+		ctx.Send(v.Broker(), &message.Gossip{From: l.o.Peer, Rows: rows})
 	case kindForward:
 		m := &message.ForwardMeta{}
 		if json.Unmarshal(body, m) != nil {
 			return errMalformed
 		}
 		m.From = l.theirs.Replica
-		if v.Metadata != nil && m.From != 0 {
-			ctx.Send(v.Metadata, m)
+		if v.Metadata() != nil && m.From != 0 {
+			ctx.Send(v.Metadata(), m)
 		}
 	case kindForwardReply:
 		m := &message.ForwardMetaReply{}
 		if json.Unmarshal(body, m) != nil {
 			return errMalformed
 		}
-		if v.Metadata != nil {
-			ctx.Send(v.Metadata, m)
+		if v.Metadata() != nil {
+			ctx.Send(v.Metadata(), m)
 		}
 	case kindAdopt:
 		m := &message.Adopt{}
@@ -49,7 +49,7 @@ func (l *Link) deliver(ctx actor.Context, kind byte, body []byte) error {
 			return errMalformed
 		}
 		m.From = l.o.Peer
-		ctx.Send(v.Broker, m)
+		ctx.Send(v.Broker(), m)
 	case kindSegmentRequest:
 		m := &message.SegmentRequest{}
 		if json.Unmarshal(body, m) != nil {

@@ -262,7 +262,7 @@ func (l *Link) received(ctx actor.Context, kind byte, body []byte) error {
 		if json.Unmarshal(body, &r) != nil {
 			return errMalformed
 		}
-		ctx.Send(l.o.Node.View.Broker, &message.PeerRefused{Node: l.o.Peer, Why: r.Why})
+		ctx.Send(l.o.Node.View.Broker(), &message.PeerRefused{Node: l.o.Peer, Why: r.Why})
 		l.backoff = backoffTo
 		l.down(ctx)
 		return nil
@@ -312,7 +312,7 @@ func (l *Link) established(ctx actor.Context) {
 	l.enter(up)
 	l.heard = l.now()
 	l.backoff = backoffFrom
-	ctx.Send(l.o.Node.View.Broker, &message.PeerUp{Node: l.o.Peer, Link: ctx.Self(), Replica: l.theirs.Replica, ClusterID: l.theirs.ClusterID,
+	ctx.Send(l.o.Node.View.Broker(), &message.PeerUp{Node: l.o.Peer, Link: ctx.Self(), Replica: l.theirs.Replica, ClusterID: l.theirs.ClusterID,
 		Directory: l.theirs.Directory, AddrOfUs: l.theirs.AddrOf(l.o.Node.View.NodeID)})
 }
 
@@ -321,7 +321,7 @@ func (l *Link) refuse(ctx actor.Context, why string) {
 	if l.conn == nil {
 		return
 	}
-	ctx.Send(l.o.Node.View.Broker, &message.PeerRefused{Node: l.o.Peer, Why: why, ByUs: true})
+	ctx.Send(l.o.Node.View.Broker(), &message.PeerRefused{Node: l.o.Peer, Why: why, ByUs: true})
 	l.conn.Refuse(why)
 	l.backoff = backoffTo
 	l.down(ctx)
@@ -336,7 +336,7 @@ func (l *Link) down(ctx actor.Context) {
 	l.conn, l.out, l.flight = nil, nil, &atomic.Int64{}
 	l.later()
 	if was == up {
-		ctx.Send(l.o.Node.View.Broker, &message.PeerDown{Node: l.o.Peer, Replica: l.theirs.Replica})
+		ctx.Send(l.o.Node.View.Broker(), &message.PeerDown{Node: l.o.Peer, Replica: l.theirs.Replica})
 	}
 }
 
@@ -413,7 +413,7 @@ func (l *Link) dropped(ctx actor.Context, m *message.RaftMessage) {
 // local is this node's replica of a group, nil when it has none.
 func (l *Link) local(g wal.GroupID) *actor.PID {
 	if g == wal.MetaGroup {
-		return l.o.Node.View.Metadata
+		return l.o.Node.View.Metadata()
 	}
 	return l.o.Node.View.Replica(g)
 }

@@ -47,7 +47,7 @@ func (a *allocator) allocate(ctx actor.Context, to message.ReplyTo) {
 	switch {
 	case a.next < a.end:
 		a.give(ctx, to)
-	case len(a.waiting) >= maxWaiting, a.node.View.Metadata == nil:
+	case len(a.waiting) >= maxWaiting, a.node.View.Metadata() == nil:
 		refuse(ctx, to, kerror.CoordinatorLoadInProgress)
 	default:
 		a.waiting = append(a.waiting, to)
@@ -74,7 +74,7 @@ func (a *allocator) ask(ctx actor.Context) {
 	if err != nil {
 		panic("BUG: a block of producer ids does not encode: " + err.Error())
 	}
-	ctx.Send(a.node.View.Metadata, &message.MetaCommand{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: a.token}, Kind: message.CmdAllocateProducer, Body: body,
+	ctx.Send(a.node.View.Metadata(), &message.MetaCommand{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: a.token}, Kind: message.CmdAllocateProducer, Body: body,
 		Deadline: a.node.Env.Clock.Now().Add(patience)})
 }
 

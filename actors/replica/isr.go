@@ -124,5 +124,5 @@ func (r *Replica) announce(ctx actor.Context) {
 	r.isr.version++
 	l.Version = r.isr.version
 	r.isr.announced, r.isr.leading = l, leading
-	ctx.Send(r.o.Node.View.Broker, &message.LeadershipChanged{Group: r.o.Birth.Group, Name: r.o.Birth.Name, Leadership: l, Leading: leading})
+	ctx.Send(r.o.Node.View.Broker(), &message.LeadershipChanged{Group: r.o.Birth.Group, Name: r.o.Birth.Name, Leadership: l, Leading: leading})
 }

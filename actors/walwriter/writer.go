@@ -122,7 +122,7 @@ func (w *Writer) keepRoom(ctx actor.Context) {
 	}
 	if full := w.log.Full(); full != w.full {
 		w.full = full
-		ctx.Send(w.node.View.Broker, &message.DiskState{Full: full, Why: "no room to reserve the next file of the log"})
+		ctx.Send(w.node.View.Broker(), &message.DiskState{Full: full, Why: "no room to reserve the next file of the log"})
 	}
 }
 
@@ -131,7 +131,7 @@ func (w *Writer) askRelease(ctx actor.Context) {
 	for _, p := range w.log.Pinned() {
 		pid := w.node.View.Replica(p.Group)
 		if p.Group == wal.MetaGroup {
-			pid = w.node.View.Metadata
+			pid = w.node.View.Metadata()
 		}
 		if pid != nil {
 			ctx.Send(pid, &message.ReleaseLog{Group: p.Group, UpTo: p.UpTo})

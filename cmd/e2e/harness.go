@@ -141,6 +141,13 @@ func Start(t testing.TB, name, dir string, env []string, program string, args ..
 	}()
 	t.Cleanup(func() {
 		p.Kill()
+		for i, l := range p.Lines() { // of a binary that was built with -race
+			if strings.Contains(l, "WARNING: DATA RACE") {
+				all := p.Lines()
+				t.Errorf("%s:\n%s", name, strings.Join(all[i:min(len(all), i+60)], "\n"))
+				break
+			}
+		}
 		if t.Failed() {
 			t.Logf("---- last output of %s ----\n%s", name, strings.Join(p.Tail(60), "\n"))
 		}

@@ -52,16 +52,16 @@ func (l *link) Receive(ctx actor.Context) {
 		l.carry(x, &y, func(m *Machine) *actor.PID { return m.group(x.Group) })
 	case *message.ForwardMeta:
 		y := *x
-		l.carry(x, &y, func(m *Machine) *actor.PID { return m.Actors.View.Metadata })
+		l.carry(x, &y, func(m *Machine) *actor.PID { return m.Actors.View.Metadata() })
 	case *message.ForwardMetaReply:
 		y := *x
-		l.carry(x, &y, func(m *Machine) *actor.PID { return m.Actors.View.Metadata })
+		l.carry(x, &y, func(m *Machine) *actor.PID { return m.Actors.View.Metadata() })
 	}
 }
 
 func (m *Machine) group(g wal.GroupID) *actor.PID {
 	if g == wal.MetaGroup {
-		return m.Actors.View.Metadata
+		return m.Actors.View.Metadata()
 	}
 	return m.Actors.View.Replica(g)
 }

@@ -161,7 +161,7 @@ func (m *Machine) boot(e *env.Env, rt *actors.Runtime) error {
 	m.asker = &asker{answers: map[uint64]any{}, next: m.nextToken()}
 	spawn := func(k actors.Kind, p func() actor.Actor) *actor.PID { return rt.System.Root.Spawn(rt.Props(k, p)) }
 	m.asker.pid = spawn(actors.KindConnection, func() actor.Actor { return m.asker })
-	node.View.Broker = spawn(actors.KindBroker, func() actor.Actor { return &stand{m} })
+	node.View.SetBroker(spawn(actors.KindBroker, func() actor.Actor { return &stand{m} }))
 	node.WAL = spawn(actors.KindWAL, walwriter.New(node, log))
 	node.SegmentWriter = spawn(actors.KindSegmentWriter, segmentio.NewWriter(node, segments))
 	node.SegmentReader = spawn(actors.KindSegmentReader, segmentio.NewReader(node, wal.NewSegmentReader(m.Disk, path.Join(DataDir, "segments")), 0))
@@ -206,7 +206,7 @@ func (m *Machine) bootGroups(spawn func(actors.Kind, func() actor.Actor) *actor.
 		if err != nil {
 			return err
 		}
-		node.View.Metadata = spawn(actors.KindMetadata, p)
+		node.View.SetMetadata(spawn(actors.KindMetadata, p))
 	}
 	for i, g := range o.Groups {
 		birth := wal.Birth{Group: g, Name: "t-" + string(rune('0'+i)), Partition: int32(i), Voters: m.rig.Voters()}
@@ -231,7 +231,7 @@ func (m *Machine) tick() {
 	node := m.Actors
 	node.Env.Clock.After(Tick, func() {
 		t := &message.Tick{Now: node.Env.Clock.Now(), N: 1}
-		for _, pid := range append([]*actor.PID{node.WAL, node.View.Metadata}, m.pids...) {
+		for _, pid := range append([]*actor.PID{node.WAL, node.View.Metadata()}, m.pids...) {
 			m.Send(pid, t)
 		}
 		m.tick()
@@ -270,7 +270,7 @@ func (r *Rig) linksChanged(of *Machine, up bool) {
 			if m.Life() != life {
 				return
 			}
-			for _, pid := range append([]*actor.PID{m.Actors.View.Metadata}, m.pids...) {
+			for _, pid := range append([]*actor.PID{m.Actors.View.Metadata()}, m.pids...) {
 				m.Send(pid, &message.PeerChanged{Replica: of.Replica, Up: up})
 			}
 		})
