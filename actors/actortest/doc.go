@@ -2,8 +2,10 @@
 // clock, disk and network, chosen step by step by a seeded random source. The same seed gives the same run, bit for bit.
 //
 // It owns: the scheduler (world.go), mailboxes and dispatcher (mailbox.go), the clock (clock.go), the network (network.go),
-// nodes and their crashes (cluster.go), one checker per invariant (invariant_*.go) and the trace hash (hash.go). It holds
-// no logic of its own for replicas, metadata, groups, connections or the WAL: those are the production packages.
+// nodes and their crashes (cluster.go), faults (faults.go), Kafka clients with their work and what they were told (client.go,
+// workload.go, committer.go), what must hold after every step (invariants.go) and the trace hash (hash.go). It holds no logic
+// of its own for replicas, metadata, groups, connections or the WAL: those are the production packages. Package rig runs the
+// replicas of some nodes without brokers, for tests of single rooms.
 //
 // One step is one message of one actor, one packet delivered, or one timer fired. Nothing here starts a goroutine or
 // looks at the real clock. Raft draws its election jitter from crypto/rand: a test seeds that with

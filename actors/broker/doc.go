@@ -3,15 +3,26 @@
 //
 // It owns the node's children, the View's leadership table and local PIDs, the ticker, the listeners, and the formation of
 // a new cluster. It receives ImagePublished (spawn and stop replicas), LeadershipChanged (View, gossip, coordinators),
-// EnsureTopic, DiskState, ConnectionClosed, NodeReady, Shutdown, and what the links bring.
+// EnsureTopic, DiskState, NodeReady, Shutdown, and from the links PeerUp, PeerDown, PeerRefused, Adopt and Gossip.
 //
 // Invariants:
+//
 //  1. A replica's Birth is in the WAL before its Raft instance runs.
+//
 //  2. A replica runs here exactly when the image assigns the partition to this directory; a group found on disk and not in
-//     the image is kept and not started; its data goes only when the topic's deletion was applied.
+//     the image is kept and not started; its data goes only when the topic's deletion was applied: group numbers are given
+//     out in order, so one below Image.NextGroup that belongs to no topic was deleted.
+//
 //  3. One code path: standalone is a cluster of one voter.
+//
 //  4. A node that has no cluster answers clients, with retriable errors, and waits.
 //
-// Where to change what: start.go opening and refusals; form.go new clusters; reconcile.go replicas; leaders.go
-// leadership; topics.go automatic creation; shutdown.go the way out.
+//  5. A cluster is formed once, by the one node with --bootstrap, after every peer has said over a proved link that it is
+//     blank. It stores the first snapshot before anybody hears of it; a member gives it to a blank node only when that node's
+//     directory is the one that was registered.
+//
+//  6. Whom a node talks to is decided by checkPeer alone: same cluster, same directory, same peer lists.
+//
+// Where to change what: start.go opening and refusals; form.go new clusters; peers.go links, strangers, gossip; reconcile.go
+// replicas; leaders.go leadership; topics.go automatic creation; shutdown.go the way out.
 package broker

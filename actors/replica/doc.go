@@ -19,5 +19,6 @@
 //  6. Only the leader looks at the clock; what follows from it is a command in the log.
 //
 // Where to change what: append.go acknowledgements and checks; producers.go idempotence; fetch.go reads; offsets.go
-// ListOffsets and epochs; retention.go roll and retention; flush.go segments; isr.go the in-sync set.
+// ListOffsets and epochs; barrier.go confirmed reads; retention.go roll and retention; flush.go segments; copy.go catching up
+// from a leader's segments; isr.go the in-sync set.
 package replica
