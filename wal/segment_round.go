@@ -41,10 +41,7 @@ func (s *Segments) AppendAll(as []SegmentAppend) (res []SegmentResult, errs []er
 			errs[i], err = err, nil
 		}
 	}
-	if err := s.syncWritten(round); err != nil {
-		return nil, nil, err
-	}
-	if err := s.promise(round, errs); err != nil {
+	if err := s.settle(round, errs); err != nil {
 		return nil, nil, err
 	}
 	for i, x := range round {
@@ -116,59 +113,55 @@ func (s *Segments) write(a *SegmentAppend) (x *appending, res SegmentResult, err
 	return x, res, nil
 }
 
-func (s *Segments) syncWritten(round []*appending) error {
-	var files []vfs.File
-	for _, x := range round {
-		if x != nil && x.p.dirty {
-			files = append(files, x.p.log, x.p.idx)
-		}
-	}
-	if err := vfs.SyncAll(s.fs, files); err != nil {
-		return err
-	}
-	for _, x := range round {
-		if x != nil {
-			x.p.dirty = false
-		}
-	}
-	return nil
-}
-
-// promise replaces the manifests of a round.
-func (s *Segments) promise(round []*appending, errs []error) error {
-	var files []vfs.File
+// settle makes a round durable in two steps, each of which costs the file system one commit of its journal, however many
+// groups there are: first the written bytes and, beside the old manifests, the new ones; then the renames that put these
+// into force. A manifest without its bytes is never in force, since the rename comes after their sync.
+func (s *Segments) settle(round []*appending, errs []error) error {
+	var files, manifests []vfs.File
 	var dirs []string
-	var todo []*appending
-	close := func() {
-		for _, f := range files {
+	closeAll := func() {
+		for _, f := range manifests {
 			f.Close()
 		}
 	}
 	for i, x := range round {
-		if x == nil || errs[i] != nil || !x.promise {
+		if x == nil {
+			continue
+		}
+		if x.p.dirty {
+			files = append(files, x.p.log, x.p.idx)
+		}
+		if !x.promise {
 			continue
 		}
 		f, err := writeManifest(s.fs, x.p.dir, &x.next)
 		if errors.Is(err, syscall.ENOSPC) {
-			x.p.closeFiles()
 			errs[i] = err
 			continue
 		}
 		if err != nil {
-			close()
+			closeAll()
 			return err
 		}
-		files = append(files, f)
+		manifests = append(manifests, f)
 		dirs = append(dirs, x.p.dir)
-		todo = append(todo, x)
 	}
-	err := vfs.SyncAll(s.fs, files)
-	close()
+	err := vfs.SyncAll(s.fs, append(files, manifests...))
+	closeAll()
 	if err != nil {
 		return err
 	}
-	for _, x := range todo {
-		name := path.Join(x.p.dir, manifestName)
+	for i, x := range round {
+		if x == nil {
+			continue
+		}
+		x.p.dirty = false
+		if errs[i] != nil {
+			x.p.closeFiles()
+		}
+	}
+	for _, dir := range dirs {
+		name := path.Join(dir, manifestName)
 		if err := s.fs.Rename(name+".new", name); err != nil {
 			return err
 		}
