@@ -163,3 +163,23 @@ func (r *SegmentReader) FindBatch(c ColdRange, timestamp int64) ([]byte, error) 
 	}
 	return nil, err
 }
+
+// LargestTimestamp is the largest timestamp of the batches that lie in a range as a whole; -1 when there are none.
+func (r *SegmentReader) LargestTimestamp(c ColdRange) (int64, error) {
+	s, err := r.open(c.Group, c.Base, c.Rows)
+	if err != nil {
+		return -1, err
+	}
+	defer s.close()
+	largest := int64(-1)
+	i, row, err := s.find(c.From)
+	for ; err == nil && row.base < c.To; i, row, err = s.dataRow(i + 1) {
+		if row.base >= c.From {
+			largest = max(largest, row.timestamp)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return largest, err
+}

@@ -71,6 +71,7 @@ type FindTimestamp struct {
 	ReplyTo
 	Range     wal.ColdRange
 	Timestamp int64
+	Largest   bool // the range's largest timestamp is asked for; Timestamp does not matter
 }
 
 // TimestampFound answers FindTimestamp; Offset -1 when there is none in the range.

@@ -56,7 +56,7 @@ func (r *Replica) listOffsets(ctx actor.Context, m *message.ListOffsets) {
 func (r *Replica) byTimestamp(ctx actor.Context, m *message.ListOffsets, from int64) {
 	want := m.Timestamp
 	if want == askMaxTimestamp {
-		if want = int64(r.maxTimestamp()); want < 0 {
+		if want = int64(r.maxTimestamp(from)); want < 0 {
 			r.answerOffset(ctx, m, kafka.NoOffset, kafka.NoTimestamp)
 			return
 		}
@@ -66,10 +66,12 @@ func (r *Replica) byTimestamp(ctx actor.Context, m *message.ListOffsets, from in
 		if s.Base < from || s.MaxTimestamp < want || s.NextOffset <= int64(r.log.start) {
 			continue
 		}
+		// A segment that the log starts in may owe its largest timestamp to records that are gone.
 		r.nextLookup++
 		r.lookups[r.nextLookup] = lookup{m, s.Base}
 		ctx.Send(r.o.Node.SegmentReader, &message.FindTimestamp{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: r.nextLookup}, Timestamp: want,
-			Range: wal.ColdRange{Group: r.o.Birth.Group, Base: s.Base, Rows: s.Rows, From: max(s.Base, int64(r.log.start)), To: min(s.NextOffset, int64(r.log.high))}})
+			Largest: m.Timestamp == askMaxTimestamp && s.Base < int64(r.log.start),
+			Range:   wal.ColdRange{Group: r.o.Birth.Group, Base: s.Base, Rows: s.Rows, From: max(s.Base, int64(r.log.start)), To: min(s.NextOffset, int64(r.log.high))}})
 		return
 	}
 	for i := range r.log.rows {
@@ -103,23 +105,24 @@ func (r *Replica) timestampFound(ctx actor.Context, m *message.TimestampFound) {
 	switch {
 	case m.Err != nil:
 		l.m.Send(ctx, &message.ListOffsetsReply{Answered: message.Answered{Token: l.m.Token}, Reason: kerror.KafkaStorageError, Offset: kafka.NoOffset, Timestamp: kafka.NoTimestamp})
-	case m.Offset >= 0:
+	case m.Offset >= 0 && (l.m.Timestamp != askMaxTimestamp || m.Timestamp >= int64(r.maxTimestamp(l.segment+1))):
 		r.answerOffset(ctx, l.m, kafka.Offset(m.Offset), kafka.Timestamp(m.Timestamp))
 	default:
 		r.byTimestamp(ctx, l.m, l.segment+1)
 	}
 }
 
-// maxTimestamp is the largest timestamp of a committed record.
-func (r *Replica) maxTimestamp() kafka.Timestamp {
+// maxTimestamp is the largest timestamp of a committed record in the segments from a base on, and after them; of the segment
+// that the log starts in, deleted records count as well.
+func (r *Replica) maxTimestamp(from int64) kafka.Timestamp {
 	m := kafka.NoTimestamp
 	for i := range r.log.segments {
-		if s := &r.log.segments[i]; kafka.Offset(s.NextOffset) > r.log.start {
+		if s := &r.log.segments[i]; s.Base >= from && kafka.Offset(s.NextOffset) > r.log.start {
 			m = max(m, kafka.Timestamp(s.MaxTimestamp))
 		}
 	}
 	for i := range r.log.rows {
-		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high && row.next > r.log.start {
+		if row := &r.log.rows[i]; row.base >= 0 && row.next <= r.log.high && row.next > r.log.start && r.log.first+wal.Index(i) > r.log.flushedTo.Index {
 			m = max(m, row.max)
 		}
 	}

@@ -68,6 +68,18 @@ func TestListOffsets(t *testing.T) {
 	}
 }
 
+// TestMaxTimestampOfDeletedRecords: the largest timestamp of the oldest segment belongs to records that are deleted.
+func TestMaxTimestampOfDeletedRecords(t *testing.T) {
+	b := newBench(t, rig.Options{KeepBytes: 1, Configs: map[string]string{"retention.ms": "-1"}})
+	b.put(records(900, 50))
+	b.flush(b.leader())
+	b.put(records(60, 40))
+	b.deleteBefore(1)
+	if r := b.list(b.leader(), -3); r.Offset != 2 || r.Timestamp != 60 {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestListOffsetsOfAnEmptyPartition(t *testing.T) {
 	b := newBench(t, rig.Options{Nodes: 3})
 	l := b.leader()

@@ -171,15 +171,25 @@ const maxCopy = 8 << 20
 
 func (r *Reader) find(ctx actor.Context, m *message.FindTimestamp) {
 	out := &message.TimestampFound{Answered: message.Answered{Token: m.Token}, Offset: -1, Timestamp: -1, Epoch: -1}
-	in := m.Range
+	in, want := m.Range, m.Timestamp
 	var err error
-	for in.From < in.To {
+	if m.Largest { // among whole batches; the first may lie across the beginning of the range, and is looked at below
+		want, err = r.reader.LargestTimestamp(in)
+	}
+	for err == nil && in.From < in.To {
 		var b []byte
-		if b, err = r.reader.FindBatch(in, m.Timestamp); err != nil || b == nil {
+		if b, err = r.reader.FindBatch(in, want); err != nil || b == nil {
 			break
 		}
 		h, _ := batch.ParseHeader(b)
-		o, at, ok, ferr := batch.FindTimestampFrom(b, kafka.Timestamp(m.Timestamp), kafka.Offset(in.From))
+		o, at, ok, ferr := batch.FindTimestampFrom(b, kafka.Timestamp(want), kafka.Offset(in.From))
+		for more := ok && m.Largest; more && ferr == nil; {
+			var o2 kafka.Offset
+			var at2 kafka.Timestamp
+			if o2, at2, more, ferr = batch.FindTimestampFrom(b, at+1, kafka.Offset(in.From)); more {
+				o, at = o2, at2
+			}
+		}
 		if err = ferr; ok && err == nil {
 			out.Offset, out.Timestamp, out.Epoch = int64(o), int64(at), int32(h.LeaderEpoch)
 		}
