@@ -120,7 +120,7 @@ func (l *Log) room() int64 { return l.files[len(l.files)-1].size - l.head }
 func headBytes(w *Write) int {
 	n := len(w.Entries)*entryHead + 4 + 6*recHead + 24 + 16 + 16
 	if w.Birth != nil {
-		n += 32 + len(w.Birth.Name) + 8*len(w.Birth.Voters)
+		n += birthSize(w.Birth)
 	}
 	return n
 }
@@ -128,7 +128,7 @@ func headBytes(w *Write) int {
 func writeBytes(w *Write) int {
 	n := 0
 	if w.Birth != nil {
-		n += recHead + 2 + len(w.Birth.Name) + 16 + 4 + 4 + 8*len(w.Birth.Voters)
+		n += recHead + birthSize(w.Birth)
 	}
 	if w.Reset != nil {
 		n += recHead + 16

@@ -180,8 +180,16 @@ func appendHardState(b []byte, g GroupID, hs HardState) []byte {
 	return le.AppendUint64(b, uint64(hs.Commit))
 }
 
+func birthSize(x *Birth) int {
+	n := 2 + len(x.Name) + 16 + 4 + 4 + 8*len(x.Voters)
+	if x.Self != 0 {
+		n += 8
+	}
+	return n
+}
+
 func appendBirth(b []byte, x *Birth) []byte {
-	b = appendRecordHead(b, recBirth, x.Group, 2+len(x.Name)+16+4+4+8*len(x.Voters))
+	b = appendRecordHead(b, recBirth, x.Group, birthSize(x))
 	b = le.AppendUint16(b, uint16(len(x.Name)))
 	b = append(b, x.Name...)
 	b = append(b, x.Topic[:]...)
@@ -189,6 +197,9 @@ func appendBirth(b []byte, x *Birth) []byte {
 	b = le.AppendUint32(b, uint32(len(x.Voters)))
 	for _, v := range x.Voters {
 		b = le.AppendUint64(b, uint64(v))
+	}
+	if x.Self != 0 {
+		b = le.AppendUint64(b, uint64(x.Self))
 	}
 	return b
 }
@@ -232,6 +243,9 @@ func (r *reader) birth(g GroupID) *Birth {
 	}
 	for range n {
 		x.Voters = append(x.Voters, ReplicaID(r.u64()))
+	}
+	if len(r.b) > 0 {
+		x.Self = ReplicaID(r.u64())
 	}
 	return x
 }

@@ -12,8 +12,23 @@ type Index uint64
 // Term is a Raft term. A partition's leader epoch is its term.
 type Term uint64
 
-// ReplicaID is a directory's registration number: the Raft id of every replica that lives in that directory.
+// ReplicaID is the Raft id of a replica. Its lower half is the registration number of the directory that it lives in, its upper
+// half says by which reassignment of the partition it came there, 0: at birth. A replica that was taken away and comes again
+// is therefore somebody else to Raft: it has forgotten what it voted.
 type ReplicaID uint64
+
+const generationShift = 32
+
+// NewReplicaID is the id of a directory's replica since a generation of the partition's assignment.
+func NewReplicaID(registration ReplicaID, generation uint32) ReplicaID {
+	return registration.Registration() | ReplicaID(generation)<<generationShift
+}
+
+// Registration is the registration number of the directory.
+func (r ReplicaID) Registration() ReplicaID { return r & (1<<generationShift - 1) }
+
+// Generation is the generation of the partition's assignment that the replica came with.
+func (r ReplicaID) Generation() uint32 { return uint32(r >> generationShift) }
 
 // DirectoryID is the random id that a data directory gets when it is formatted (KIP-858).
 type DirectoryID [16]byte
@@ -57,7 +72,8 @@ type Birth struct {
 	Name      string
 	Topic     [16]byte
 	Partition int32
-	Voters    []ReplicaID // empty: the replica starts without a configuration and is added later
+	Voters    []ReplicaID // what the group began with; this replica may be none of them and be added later
+	Self      ReplicaID   // this replica; 0: the directory's registration number
 }
 
 // Write is one group's share of a round. Order inside a record: entries, then hard state. A zero field means "nothing

@@ -123,13 +123,13 @@ type partitionState struct {
 }
 
 func (c *Call) partitionState(im *cluster.Image, p *cluster.Partition) partitionState {
-	s := partitionState{replicas: ids(p.Replicas), inSync: []int32{}, offline: []int32{}}
+	s := partitionState{replicas: ids(p.All()), inSync: []int32{}, offline: []int32{}}
 	s.leader, s.epoch = c.leaderOf(im, p.Group)
 	if s.leader == kafka.NoNode {
 		s.code = kerror.LeaderNotAvailable
 	}
 	s.inSync = ids(c.View().Leader(p.Group).InSync)
-	for _, r := range p.Replicas {
+	for _, r := range p.All() {
 		if !c.View().Online(r) {
 			s.offline = append(s.offline, int32(r))
 		}

@@ -31,6 +31,8 @@ const tickEvery = 100 * time.Millisecond
 // child is a replica actor of this node.
 type child struct {
 	pid     *actor.PID
+	self    wal.ReplicaID
+	target  []wal.ReplicaID
 	topic   kafka.TopicID
 	name    string
 	configs map[string]string
@@ -50,6 +52,7 @@ type Broker struct {
 	connections                 *connection.Shared
 	ctx                         actor.Context
 	replicas                    map[wal.GroupID]*child
+	leaving                     map[wal.GroupID]bool             // replicas that were told to stop and to let their data go
 	order                       []wal.GroupID                    // of replicas, sorted: what is sent to all of them goes in this order
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
 	creating                    map[string]bool
@@ -122,6 +125,8 @@ func (b *Broker) Receive(ctx actor.Context) {
 		b.created(m)
 	case *message.DiskState:
 		b.diskChanged(ctx, m)
+	case *message.ReplicaGone:
+		b.replicaGone(ctx, m)
 	case *message.NodeReady:
 		b.readiness(ctx, m)
 	case *message.Shutdown:

@@ -80,7 +80,7 @@ type (
 
 // link is Node.Link: the actor of the link to a peer, nil when there is none. Any actor may call it.
 func (b *Broker) link(r wal.ReplicaID) *actor.PID {
-	if p, ok := b.linkPIDs.Load(r); ok {
+	if p, ok := b.linkPIDs.Load(r.Registration()); ok {
 		return p.(*actor.PID)
 	}
 	return nil

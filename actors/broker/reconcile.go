@@ -76,17 +76,72 @@ func (b *Broker) reconcile(ctx actor.Context) {
 }
 
 func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
-	if !slices.Contains(p.Voters, b.node.Self()) {
-		return
-	}
-	if c := b.replicas[p.Group]; c != nil {
+	self := p.ReplicaOf(b.node.Self())
+	c := b.replicas[p.Group]
+	switch {
+	case b.leaving[p.Group]: // looked at again when it is gone
+	case c == nil && b.outlived(p, self):
+		b.dismiss(ctx, p.Group)
+		if self != 0 {
+			b.spawnReplica(ctx, t, p, self)
+		}
+	case c == nil && self != 0 && b.ahead(p, self):
+	case c == nil && self != 0:
+		b.spawnReplica(ctx, t, p, self)
+	case c != nil && c.self != self: // the group lives without it; perhaps there is to be another
+		b.log.Info("a replica that its partition has no more is removed", "partition", c.name)
+		b.remove(ctx, p.Group)
+	case c != nil:
 		if !sameConfigs(c.configs, t.Configs) {
 			c.configs = t.Configs
 			ctx.Send(c.pid, &message.ConfigChanged{Configs: t.Configs})
 		}
-		return
+		if !slices.Equal(c.target, p.TargetVoters) {
+			c.target = p.TargetVoters
+			ctx.Send(c.pid, &message.TargetChanged{Target: c.target})
+		}
 	}
-	b.spawnReplica(ctx, t, p)
+}
+
+// stored is the Raft id of the replica whose data was found on disk; 0: there is none.
+func (b *Broker) stored(g wal.GroupID) wal.ReplicaID {
+	r := b.st.recovery.Groups[g]
+	switch {
+	case r == nil || r.Birth == nil:
+		return 0
+	case r.Birth.Self == 0:
+		return b.node.Self()
+	}
+	return r.Birth.Self
+}
+
+// outlived says that what was found on disk belongs to a replica that the partition had in an earlier generation and has no
+// more: the metadata log said so after it was there.
+func (b *Broker) outlived(p *cluster.Partition, self wal.ReplicaID) bool {
+	s := b.stored(p.Group)
+	return s != 0 && s != self && p.Generation > s.Generation() && (self == 0 || self.Generation() > s.Generation())
+}
+
+// ahead says that what was found on disk belongs to a later generation than the image that this node has applied so far.
+func (b *Broker) ahead(p *cluster.Partition, self wal.ReplicaID) bool {
+	s := b.stored(p.Group)
+	return s != 0 && s != self
+}
+
+// dismiss lets the data go that was found on disk of a group.
+func (b *Broker) dismiss(ctx actor.Context, g wal.GroupID) {
+	delete(b.st.recovery.Groups, g)
+	delete(b.st.inSegments, g)
+	ctx.Send(b.node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: g, Delete: true}})
+	ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: g, Drop: true}})
+}
+
+// replicaGone starts the partition's next replica here, if there is one.
+func (b *Broker) replicaGone(ctx actor.Context, m *message.ReplicaGone) {
+	delete(b.leaving, m.Group)
+	if ref, ok := b.node.View.Image().ByGroup[m.Group]; ok && !b.stopping {
+		b.reconcilePartition(ctx, ref.Topic, ref.Partition)
+	}
 }
 
 func sameConfigs(a, b map[string]string) bool {
@@ -102,15 +157,18 @@ func sameConfigs(a, b map[string]string) bool {
 }
 
 // spawnReplica starts a partition's replica, new or found on disk.
-func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
+func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Partition, self wal.ReplicaID) {
 	name := fmt.Sprintf("%s-%d", t.Name, p.Index)
-	birth := wal.Birth{Group: p.Group, Name: name, Topic: t.ID, Partition: int32(p.Index), Voters: p.Voters}
+	birth := wal.Birth{Group: p.Group, Name: name, Topic: t.ID, Partition: int32(p.Index), Voters: p.BirthVoters()}
+	if self != b.node.Self() {
+		birth.Self = self
+	}
 	restored := b.st.recovery.Groups[p.Group]
 	if restored == nil || restored.Birth == nil {
 		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: p.Group, Birth: &birth}})
 	}
 	produce, err := replica.New(replica.Options{Node: b.node, Birth: birth, Restored: restored, Segments: b.st.inSegments[p.Group], Configs: t.Configs,
-		First: p.Voters[0] == b.node.Self(), Incarnation: b.nextIncarnation(), FlushBytes: b.o.FlushBytes, KeepBytes: b.o.KeepBytes})
+		First: birth.Voters[0] == self, Target: p.TargetVoters, Incarnation: b.nextIncarnation(), FlushBytes: b.o.FlushBytes, KeepBytes: b.o.KeepBytes})
 	if err != nil {
 		b.log.Error("a replica cannot start and stays offline", "partition", name, "error", err)
 		return
@@ -121,13 +179,22 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 	at, _ := slices.BinarySearch(b.order, p.Group)
 	b.order = slices.Insert(b.order, at, p.Group)
 	b.node.Replicas.Store(int64(len(b.order)))
-	b.replicas[p.Group] = &child{pid: pid, topic: t.ID, name: name, configs: t.Configs}
+	b.replicas[p.Group] = &child{pid: pid, self: self, target: p.TargetVoters, topic: t.ID, name: name, configs: t.Configs}
 	b.node.View.SetReplica(p.Group, pid)
 	if b.disk.Full {
 		d := b.disk
 		ctx.Send(pid, &d)
 	}
-	b.log.Info(fmt.Sprintf("Successfully created Raft replica for %s with %d peers", name, len(p.Voters)-1))
+	b.log.Info(fmt.Sprintf("Successfully created Raft replica for %s with %d peers", name, b.peersOf(p, self)))
+}
+
+// peersOf counts the voters beside this replica.
+func (b *Broker) peersOf(p *cluster.Partition, self wal.ReplicaID) int {
+	n := len(p.Voters)
+	if slices.Contains(p.Voters, self) {
+		n--
+	}
+	return n
 }
 
 // sweepDeleted lets the data go of groups that were found on disk and whose topic's deletion was applied: this node was down,
@@ -149,17 +216,18 @@ func (b *Broker) sweepDeleted(ctx actor.Context) {
 		if _, alive := im.ByGroup[g]; alive || g == wal.MetaGroup || g >= im.NextGroup || b.replicas[g] != nil {
 			continue
 		}
-		delete(b.st.recovery.Groups, g)
-		delete(b.st.inSegments, g)
 		b.log.Info("what is left of a deleted partition is removed", "group", uint64(g))
-		ctx.Send(b.node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: g, Delete: true}})
-		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: g, Drop: true}})
+		b.dismiss(ctx, g)
 	}
 }
 
-// remove stops a replica whose topic's deletion was applied, and lets its data go.
+// remove stops a replica whose topic's deletion was applied, or that its partition has no more, and lets its data go.
 func (b *Broker) remove(ctx actor.Context, g wal.GroupID) {
-	b.node.View.ForgetGroup(g)
+	if _, lives := b.node.View.Image().ByGroup[g]; lives {
+		b.node.View.SetReplica(g, nil)
+	} else {
+		b.node.View.ForgetGroup(g)
+	}
 	delete(b.leading, g)
 	c := b.replicas[g]
 	if c == nil {
@@ -169,6 +237,8 @@ func (b *Broker) remove(ctx actor.Context, g wal.GroupID) {
 	if at, ok := slices.BinarySearch(b.order, g); ok {
 		b.order = slices.Delete(b.order, at, at+1)
 	}
+	b.node.Replicas.Store(int64(len(b.order)))
+	b.leaving[g] = true
 	ctx.Send(c.pid, &message.StopReplica{Delete: true})
 	ctx.Poison(c.pid)
 }

@@ -21,6 +21,8 @@ const (
 	CmdAlterConfigs     CommandKind = "alter-configs"
 	CmdAllocateProducer CommandKind = "allocate-producers"
 	CmdUpdateNode       CommandKind = "update-node"
+	CmdReassign         CommandKind = "reassign"
+	CmdReached          CommandKind = "reached"
 	CmdDescribeQuorum   CommandKind = "describe-quorum" // changes nothing: the leader tells of its followers
 )
 
@@ -106,6 +108,33 @@ type (
 	}
 	// AlterResults answers AlterConfigs.
 	AlterResults struct{ Resources []AlterResult }
+	// Reassign moves partitions to other nodes, or (Replicas nil) takes such a wish back.
+	Reassign struct {
+		Topics      []ReassignTopic
+		KeepFactors bool // a change of the replication factor is refused
+	}
+	// ReassignTopic is one topic's part.
+	ReassignTopic struct {
+		Name       string
+		Partitions []ReassignPartition
+	}
+	// ReassignPartition is one partition's new assignment, preferred leader first.
+	ReassignPartition struct {
+		Index    int32
+		Replicas []int32
+	}
+	// ReassignResults answers Reassign, in its order.
+	ReassignResults struct{ Partitions []ReassignResult }
+	// ReassignResult is the outcome for one partition.
+	ReassignResult struct {
+		Code    kerror.Code
+		Message string
+	}
+	// Reached is what a group's leader says once the group's configuration is the target.
+	Reached struct {
+		Group  wal.GroupID
+		Voters []wal.ReplicaID
+	}
 	// QuorumState answers CmdDescribeQuorum. HighWatermark is the applied index + 1.
 	QuorumState struct {
 		Leader        kafka.NodeID

@@ -53,6 +53,12 @@ type GossipRow struct {
 	Leadership cluster.Leadership
 }
 
+// MoveLeadership asks, over a link, the leader of a group to hand over to a voter.
+type MoveLeadership struct {
+	Group wal.GroupID
+	To    wal.ReplicaID
+}
+
 // SegmentRequest asks the leader of a group for entries that are only in its segments. It is answered by SegmentChunk to
 // the asking replica.
 type SegmentRequest struct {

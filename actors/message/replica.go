@@ -221,9 +221,15 @@ type PeerChanged struct {
 // ConfigChanged hands a replica its effective topic configs after a metadata change.
 type ConfigChanged struct{ Configs map[string]string }
 
+// TargetChanged hands a replica where a reassignment leads its group; nil: none is under way.
+type TargetChanged struct{ Target []wal.ReplicaID }
+
+// ReplicaGone tells the broker that a replica stopped with Delete, and that its data is on its way out.
+type ReplicaGone struct{ Group wal.GroupID }
+
 // StopReplica closes a replica: it answers everything NOT_LEADER_OR_FOLLOWER until it is stopped by its parent. Delete
-// says that its data is to be dropped (the topic's deletion was applied); without it the replica notes its commit index and
-// answers ShutdownReply.
+// says that its data is to be dropped (the topic's deletion was applied, or that the group lives without it) and tells the
+// broker ReplicaGone; without it the replica notes its commit index and answers ShutdownReply.
 type StopReplica struct {
 	ReplyTo
 	Delete bool

@@ -3,6 +3,7 @@ package metadata
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"chronik/actors/cluster"
 	"chronik/protocol/kafka"
@@ -43,6 +44,17 @@ func apply(d *cluster.Image, r *record) {
 			grown := *t
 			grown.Partitions = append(append([]*cluster.Partition(nil), t.Partitions...), r.Partitions.Partitions...)
 			putTopic(d, &grown)
+		}
+	case r.Assigned != nil:
+		if t := d.ByID[r.Assigned.Topic]; t != nil {
+			changed := *t
+			changed.Partitions = slices.Clone(t.Partitions)
+			for _, p := range r.Assigned.Partitions {
+				if int(p.Index) < len(changed.Partitions) {
+					changed.Partitions[p.Index] = p
+				}
+			}
+			putTopic(d, &changed)
 		}
 	case r.Configs != nil:
 		applyConfigs(d, r.Configs)

@@ -3,6 +3,7 @@ package metadata
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"chronik/actors/cluster"
 	"chronik/actors/message"
@@ -63,6 +64,16 @@ func (d *decider) decide(kind message.CommandKind, body json.RawMessage) decisio
 		var c message.AllocateProducers
 		if err = json.Unmarshal(body, &c); err == nil {
 			out = d.allocateProducers(&c)
+		}
+	case message.CmdReassign:
+		var c message.Reassign
+		if err = json.Unmarshal(body, &c); err == nil {
+			out = d.reassign(&c)
+		}
+	case message.CmdReached:
+		var c message.Reached
+		if err = json.Unmarshal(body, &c); err == nil {
+			out = d.reached(&c)
 		}
 	case message.CmdUpdateNode:
 		var n cluster.Node
@@ -158,20 +169,9 @@ func (d *decider) assigned(a map[int32][]int32, first int32, rf int) ([]*cluster
 		if !ok {
 			return nil, kerror.InvalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence"
 		}
-		if len(ids) == 0 {
-			return nil, kerror.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list."
-		}
-		var replicas []kafka.NodeID
-		seen := map[int32]bool{}
-		for _, id := range ids {
-			if d.im.Nodes[kafka.NodeID(id)] == nil {
-				return nil, kerror.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes broker %d, but no such broker is registered.", id)
-			}
-			if seen[id] {
-				return nil, kerror.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes the broker %d more than once.", id)
-			}
-			seen[id] = true
-			replicas = append(replicas, kafka.NodeID(id))
+		replicas, why := d.registered(ids)
+		if why != "" {
+			return nil, kerror.InvalidReplicaAssignment, why
 		}
 		if rf >= 0 && len(ids) != rf {
 			return nil, kerror.InvalidReplicaAssignment, fmt.Sprintf("The manual partition assignment includes a partition with %d replica(s), but this is not consistent with previous partitions, which have %d replica(s).", len(ids), rf)
@@ -180,6 +180,24 @@ func (d *decider) assigned(a map[int32][]int32, first int32, rf int) ([]*cluster
 		ps = append(ps, partition(d.im, kafka.PartitionIndex(first+i), d.im.NextGroup+groupID(i), replicas))
 	}
 	return ps, kerror.None, ""
+}
+
+// registered reads a list of replicas; why says what is wrong with it, in Apache Kafka's words.
+func (d *decider) registered(ids []int32) (nodes []kafka.NodeID, why string) {
+	if len(ids) == 0 {
+		return nil, "The manual partition assignment includes an empty replica list."
+	}
+	for _, id := range ids {
+		n := kafka.NodeID(id)
+		if d.im.Nodes[n] == nil {
+			return nil, fmt.Sprintf("The manual partition assignment includes broker %d, but no such broker is registered.", id)
+		}
+		if slices.Contains(nodes, n) {
+			return nil, fmt.Sprintf("The manual partition assignment includes the broker %d more than once.", id)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, ""
 }
 
 func (d *decider) deleteTopics(c *message.DeleteTopics) decision {

@@ -23,6 +23,7 @@ type record struct {
 	Topic      *topicRecord      `json:",omitempty"`
 	Deleted    *kafka.TopicID    `json:",omitempty"`
 	Partitions *partitionsRecord `json:",omitempty"`
+	Assigned   *partitionsRecord `json:",omitempty"` // replaces the partitions of these indexes
 	Configs    *configsRecord    `json:",omitempty"`
 	Producers  *producersRecord  `json:",omitempty"`
 }

@@ -59,6 +59,14 @@ func (l *Link) deliver(ctx actor.Context, kind byte, body []byte) error {
 		if to := l.local(m.Group); to != nil && m.From != 0 && m.Group != wal.MetaGroup {
 			ctx.Send(to, m)
 		}
+	case kindMove:
+		m := &message.MoveLeadership{}
+		if json.Unmarshal(body, m) != nil {
+			return errMalformed
+		}
+		if to := l.local(m.Group); to != nil && l.theirs.Replica != 0 {
+			ctx.Send(to, &message.TransferLeadership{To: m.To})
+		}
 	case kindSegmentChunk:
 		m, err := decodeChunk(body)
 		if err != nil {
@@ -81,7 +89,7 @@ func (l *Link) raft(ctx actor.Context, body []byte) error {
 	}
 	self := l.o.Node.Self()
 	for _, m := range ms {
-		if wal.ReplicaID(m.Msg.GetFrom()) != l.theirs.Replica || wal.ReplicaID(m.Msg.GetTo()) != self || self == 0 || l.theirs.Replica == 0 {
+		if wal.ReplicaID(m.Msg.GetFrom()).Registration() != l.theirs.Replica || wal.ReplicaID(m.Msg.GetTo()).Registration() != self || self == 0 || l.theirs.Replica == 0 {
 			return errMalformed
 		}
 		if to := l.local(m.Group); to != nil {

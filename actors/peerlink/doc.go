@@ -2,7 +2,7 @@
 // messages over it, in order.
 //
 // It owns: the connection to one peer (the node with the lower id dials), the handshake, what waits to be sent. Receives:
-// RaftMessage, Gossip, ForwardMeta, ForwardMetaReply, Adopt, Refuse, SegmentRequest and SegmentChunk to be sent; Tick;
+// RaftMessage, Gossip, ForwardMeta, ForwardMetaReply, Adopt, Refuse, MoveLeadership, SegmentRequest and SegmentChunk to be sent; Tick;
 // frames of its socket; Incoming from the broker. Sends: what arrives, to the local replica, metadata replica or broker it
 // is for; PeerUp and PeerDown to the broker.
 //

@@ -23,6 +23,7 @@ const (
 	kindAdopt
 	kindSegmentRequest
 	kindSegmentChunk
+	kindMove
 )
 
 // maxFrame bounds what a peer may send at a time, in bytes; raft batches are cut far below.

@@ -112,6 +112,8 @@ func (l *Link) Receive(ctx actor.Context) {
 		l.send([][]byte{encodeJSON(kindForwardReply, m)})
 	case *message.Adopt:
 		l.send([][]byte{encodeJSON(kindAdopt, m)})
+	case *message.MoveLeadership:
+		l.send([][]byte{encodeJSON(kindMove, m)})
 	case *message.SegmentRequest:
 		l.send([][]byte{encodeJSON(kindSegmentRequest, m)})
 	case *message.SegmentChunk:
@@ -406,7 +408,7 @@ func (l *Link) dropped(ctx actor.Context, m *message.RaftMessage) {
 		return
 	}
 	if to := l.local(m.Group); to != nil {
-		ctx.Send(to, &message.LinkDropped{Group: m.Group, Peer: wal.ReplicaID(m.Msg.GetTo())})
+		ctx.Send(to, &message.LinkDropped{Group: m.Group, Peer: wal.ReplicaID(m.Msg.GetTo()).Registration()})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"go.etcd.io/raft/v3"
@@ -136,7 +137,7 @@ func (g *Group) Receive(ctx actor.Context) bool {
 	case *message.WriteDone:
 		g.writeDone(m)
 	case *message.LinkDropped:
-		g.rn.ReportUnreachable(m.Peer)
+		g.unreachable(m.Peer)
 		g.kick()
 	case *message.PeerChanged:
 		g.peerChanged(m)
@@ -192,6 +193,15 @@ func (g *Group) ReadIndex(ctx actor.Context) uint64 {
 	return g.reads
 }
 
+// ProposeConf proposes a change of the group's members. Raft takes one at a time: it may come to nothing, without a word.
+func (g *Group) ProposeConf(ctx actor.Context, cc *pb.ConfChangeV2) {
+	g.ctx = ctx
+	if g.Leading() {
+		_ = g.rn.ProposeConfChange(cc)
+		g.kick()
+	}
+}
+
 // Transfer hands leadership to a voter; 0: to the one that is furthest.
 func (g *Group) Transfer(ctx actor.Context, to wal.ReplicaID) bool {
 	g.ctx = ctx
@@ -245,7 +255,7 @@ func (g *Group) step(m *message.RaftMessage) {
 func (g *Group) peerChanged(m *message.PeerChanged) {
 	if g.Leading() {
 		for _, p := range g.rn.Peers() {
-			if p.ID == m.Replica && p.Snapshotting { // what was under way is lost with the link
+			if p.ID.Registration() == m.Replica && p.Snapshotting { // what was under way is lost with the link
 				g.rn.ReportSnapshot(p.ID, false)
 				g.kick()
 			}
@@ -254,8 +264,8 @@ func (g *Group) peerChanged(m *message.PeerChanged) {
 	if m.Up {
 		return
 	}
-	g.rn.ReportUnreachable(m.Replica)
-	if m.Replica == g.role.Leader && !g.Leading() {
+	g.unreachable(m.Replica)
+	if m.Replica == g.role.Leader.Registration() && !g.Leading() {
 		g.rn.ForgetLeader()
 		g.tries = deathTries
 		if g.campaignIn = g.rank(m.Replica); g.campaignIn == 0 {
@@ -276,13 +286,22 @@ func (g *Group) stand() {
 	}
 }
 
+// unreachable tells raft that nothing gets through to a node for now.
+func (g *Group) unreachable(node wal.ReplicaID) {
+	for _, p := range g.rn.Peers() {
+		if p.ID.Registration() == node {
+			g.rn.ReportUnreachable(p.ID)
+		}
+	}
+}
+
 // rank spreads the candidates after a leader's death: the first of the other voters stands at once.
 func (g *Group) rank(dead wal.ReplicaID) int {
 	r := 0
 	for _, v := range g.rn.Conf().GetVoters() {
 		if id := wal.ReplicaID(v); id == g.c.Self {
 			return r
-		} else if id != dead {
+		} else if id.Registration() != dead {
 			r += 2
 		}
 	}
@@ -398,6 +417,10 @@ func (g *Group) answer(p pendingAppend) {
 
 func (g *Group) send(m *pb.Message) {
 	to := wal.ReplicaID(m.GetTo())
+	if m.GetType() == pb.MsgSnap && !names(m.Snapshot.GetMetadata().GetConfState(), m.GetTo()) {
+		g.rn.ReportSnapshot(to, false) // made before the receiver was added: it could not take it; a newer one is on its way
+		return
+	}
 	link := g.c.Node.Link(to)
 	if link == nil {
 		if m.GetType() == pb.MsgSnap {
@@ -409,6 +432,11 @@ func (g *Group) send(m *pb.Message) {
 		return
 	}
 	g.ctx.Send(link, &message.RaftMessage{Group: g.c.Group, Msg: m})
+}
+
+// names says whether a configuration has a replica, in whichever role.
+func names(c *pb.ConfState, id uint64) bool {
+	return slices.Contains(c.GetVoters(), id) || slices.Contains(c.GetLearners(), id) || slices.Contains(c.GetVotersOutgoing(), id) || slices.Contains(c.GetLearnersNext(), id)
 }
 
 func (g *Group) roleChanged() {

@@ -34,7 +34,13 @@ func (g *Group) watchSnapshots(n int) {
 }
 
 // SnapshotMoves says that a follower is on its way to its snapshot.
-func (g *Group) SnapshotMoves(id wal.ReplicaID) { delete(g.snapshots, id) }
+func (g *Group) SnapshotMoves(node wal.ReplicaID) {
+	for id := range g.snapshots {
+		if id.Registration() == node {
+			delete(g.snapshots, id)
+		}
+	}
+}
 
 // hold keeps a snapshot back until all that it stands for is on disk. Meanwhile raft is as if it had not arrived.
 func (g *Group) hold(m *pb.Message) {

@@ -41,8 +41,8 @@ func (r *Replica) Snapshot() ([]byte, wal.Position, *pb.ConfState, bool) {
 	if r.log.flushedTo.Index == 0 || r.closing {
 		return nil, wal.Position{}, nil, false
 	}
-	c := checkpoint{State: r.log.flushed, Last: r.log.flushedTo, Voters: r.conf.GetVoters(), Learners: r.conf.GetLearners()}
-	return c.encode(), r.log.flushedTo, r.conf, true
+	conf := r.confAt(r.log.flushedTo.Index)
+	return newCheckpoint(r.log.flushed, r.log.flushedTo, conf).encode(), r.log.flushedTo, conf, true
 }
 
 // Prepare implements raftgroup.Machine.
@@ -190,7 +190,7 @@ func (r *Replica) endCopy(ok bool) {
 // leaderLost gives a copy up as soon as the link to its leader is down.
 func (r *Replica) leaderLost(ctx actor.Context) {
 	m, ok := ctx.Message().(*message.PeerChanged)
-	if c := r.copy; ok && c != nil && !m.Up && m.Replica == c.from && c.token != 0 {
+	if c := r.copy; ok && c != nil && !m.Up && m.Replica == c.from.Registration() && c.token != 0 {
 		r.abortCopy(ctx, "the link to the leader is down")
 	}
 }
@@ -228,6 +228,7 @@ func (r *Replica) Restore(data []byte, pos wal.Position, conf *pb.ConfState) {
 	r.log.flushed, r.log.end = c.State, c.State.clone()
 	r.log.high, r.log.start = max(r.log.high, c.State.NextOffset), c.State.LogStart
 	r.pos, r.durable, r.conf = pos, pos, conf
+	r.confs = []confAt{{pos.Index, conf}}
 	r.recount()
 	r.wakeFetches(ctx)
 	r.announce(ctx)

@@ -50,9 +50,13 @@ func (r *Replica) share(most int64) int64 {
 	return min(most, max(minShare, nodeBudget/max(1, r.o.Node.Replicas.Load())))
 }
 
+// soon says that an entry is moved without delay: what a command does shows in segments, and a new member is given a snapshot
+// that knows it.
+func soon(e *wal.Entry) bool { return isCommand(e) || e.Type != wal.EntryNormal }
+
 // count takes an applied entry into account for maybeFlush.
 func (f *flushing) count(e *wal.Entry) {
-	if isCommand(e) {
+	if soon(e) {
 		f.commands++
 	} else {
 		f.waiting += int64(len(e.Data))
@@ -86,7 +90,7 @@ func (r *Replica) startFlush(ctx actor.Context) {
 		}
 		applyTo(s, &e)
 		bytes += row.size
-		if isCommand(&e) {
+		if soon(&e) {
 			r.flush.rolls++
 		} else {
 			r.flush.bytes += int64(len(e.Data))
@@ -96,8 +100,7 @@ func (r *Replica) startFlush(ctx actor.Context) {
 	last := a.Entries[len(a.Entries)-1]
 	r.flush.busy, r.flush.to, r.flush.state = true, wal.Position{Index: last.Index, Term: last.Term}, s
 	r.flush.token++
-	c := checkpoint{State: s, Last: r.flush.to}
-	c.Voters, c.Learners = r.conf.GetVoters(), r.conf.GetLearners()
+	c := newCheckpoint(s, r.flush.to, r.confAt(r.flush.to.Index))
 	a.Checkpoint, a.LogStart = c.encode(), int64(s.LogStart)
 	ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Owner: ctx.Self(), Incarnation: r.o.Incarnation, Token: r.flush.token, Append: a})
 }
@@ -119,6 +122,7 @@ func (r *Replica) segmentWritten(ctx actor.Context, m *message.SegmentWritten) {
 	r.flush.state = nil
 	r.flush.waiting -= r.flush.bytes
 	r.flush.commands -= r.flush.rolls
+	r.forgetConfs()
 	release := r.log.flushedTo
 	ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Release: &release}})
 	r.compact()

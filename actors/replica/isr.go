@@ -39,7 +39,7 @@ func (s *inSync) reset(r *Replica) {
 	if !r.g.Leading() {
 		return
 	}
-	s.members = []wal.ReplicaID{r.o.Node.Self()}
+	s.members = []wal.ReplicaID{r.self()}
 	for _, p := range r.g.Node().Peers() {
 		s.marks[p.ID] = mark{r.log.last(), r.now}
 	}
@@ -60,7 +60,7 @@ func (r *Replica) sweepInSync(ctx actor.Context) {
 		if p.Learner {
 			continue
 		}
-		if p.ID == r.o.Node.Self() {
+		if p.ID == r.self() {
 			members = append(members, p.ID)
 			continue
 		}
@@ -109,7 +109,7 @@ func (r *Replica) announce(ctx actor.Context) {
 		for _, m := range r.isr.members {
 			if n := im.NodeByReplica(m); n != nil {
 				l.InSync = append(l.InSync, n.ID)
-			} else if m == r.o.Node.Self() {
+			} else if m == r.self() {
 				l.InSync = append(l.InSync, r.o.Node.View.NodeID)
 			}
 		}

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"github.com/asynkron/protoactor-go/actor"
-	pb "go.etcd.io/raft/v3/raftpb"
 
 	"chronik/actors/message"
 	"chronik/protocol/kafka"
@@ -41,9 +40,6 @@ func (r *Replica) Apply(entries []wal.Entry) {
 	r.maybeFlush(ctx)
 }
 
-// Conf implements raftgroup.Machine.
-func (r *Replica) Conf(_ wal.Index, conf *pb.ConfState) { r.conf = conf }
-
 // RoleChanged implements raftgroup.Machine.
 func (r *Replica) RoleChanged(role raftnode.Role) {
 	ctx := r.context()
@@ -54,6 +50,7 @@ func (r *Replica) RoleChanged(role raftnode.Role) {
 		r.failBarriers(ctx)
 	}
 	r.isr.reset(r)
+	r.members = membership{}
 	r.wakeFetches(ctx)
 	r.announce(ctx)
 }
@@ -75,7 +72,7 @@ func (r *Replica) describe(ctx actor.Context, m *message.DescribeReplica) {
 	if r.g.Leading() {
 		for _, p := range r.g.Node().Peers() {
 			caught := r.isr.caughtUp[p.ID]
-			if p.ID == r.o.Node.Self() {
+			if p.ID == r.self() {
 				caught = r.now
 			}
 			out.Voters = append(out.Voters, message.VoterState{Replica: p.ID, LogEnd: int64(p.Match) + 1, LastFetch: kafka.Timestamp(caught.UnixMilli()),
@@ -136,4 +133,5 @@ func (r *Replica) close(ctx actor.Context, m *message.StopReplica) {
 	}
 	ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Append: wal.SegmentAppend{Group: r.o.Birth.Group, Delete: true}})
 	ctx.Send(r.o.Node.WAL, &message.WriteLog{Write: wal.Write{Group: r.o.Birth.Group, Drop: true}})
+	ctx.Send(r.o.Node.View.Broker(), &message.ReplicaGone{Group: r.o.Birth.Group})
 }

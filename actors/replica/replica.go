@@ -25,6 +25,8 @@ type Options struct {
 	Configs     map[string]string // the topic's own configs
 	First       bool              // it is the first of the partition's replicas: it should lead
 	Incarnation uint64
+	// Target is where a reassignment under way leads the group; nil: there is none.
+	Target []wal.ReplicaID
 	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 2 MiB.
 	FlushBytes int64
 	// KeepBytes is how much of the flushed log stays in memory for followers that are a little behind; 0 means 16 MiB.
@@ -48,6 +50,8 @@ type Replica struct {
 	isr        inSync
 	pos        wal.Position // of the newest applied entry
 	conf       *pb.ConfState
+	confs      []confAt // those that are not in segments yet, and the newest that is
+	members    membership
 	flush      flushing
 	copy       *copying          // from the leader's segments; nil: not needed
 	lookups    map[uint64]lookup // questions to the segment reader
@@ -68,6 +72,9 @@ func New(o Options) (func() actor.Actor, error) {
 	if o.KeepBytes == 0 {
 		r.o.KeepBytes = 16 << 20
 	}
+	if r.o.Birth.Self == 0 {
+		r.o.Birth.Self = o.Node.Self()
+	}
 	start, err := r.restore()
 	if err != nil {
 		return nil, err
@@ -75,7 +82,7 @@ func New(o Options) (func() actor.Actor, error) {
 	if err := r.configure(o.Configs); err != nil {
 		return nil, err
 	}
-	r.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: o.Birth.Group, Name: o.Birth.Name, Self: o.Node.Self(), Start: start,
+	r.g, err = raftgroup.New(raftgroup.Config{Node: o.Node, Group: o.Birth.Group, Name: o.Birth.Name, Self: r.self(), Start: start,
 		Restored: o.Restored, Incarnation: o.Incarnation, First: o.First}, r)
 	if err != nil {
 		return nil, err
@@ -94,7 +101,7 @@ func (r *Replica) restore() (raftnode.Start, error) {
 		}
 		flushed = c.State
 		r.log.segments, r.log.flushedTo = s.Segments, s.Last
-		start.Conf = &pb.ConfState{Voters: c.Voters, Learners: c.Learners}
+		start.Conf = c.conf()
 	}
 	start.Base, start.Applied = r.log.flushedTo, r.log.flushedTo.Index
 	r.log.flushed, r.log.end = flushed, flushed.clone()
@@ -123,6 +130,7 @@ func (r *Replica) restore() (raftnode.Start, error) {
 		}
 	}
 	r.pos, r.conf = start.Base, start.Conf
+	r.confs = []confAt{{start.Base.Index, start.Conf}}
 	r.durable = wal.Position{Index: r.log.last()}
 	if n := len(start.Entries); n > 0 {
 		r.durable.Term = start.Entries[n-1].Term
@@ -193,6 +201,8 @@ func (r *Replica) Receive(ctx actor.Context) {
 		r.chunk(ctx, m)
 	case *message.ConfigChanged:
 		r.configChanged(m)
+	case *message.TargetChanged:
+		r.o.Target = m.Target
 	case *message.DiskState:
 		r.diskFull = m.Full
 	case *message.TransferLeadership:
@@ -216,6 +226,7 @@ func (r *Replica) tick(ctx actor.Context, m *message.Tick) {
 	r.expireDeletes(ctx)
 	r.tickCopy(ctx)
 	r.sweepInSync(ctx)
+	r.driveMembers(ctx)
 	if r.g.Leading() && r.now.Sub(r.lastSweep) >= r.o.Node.Config().RetentionCheck {
 		r.lastSweep = r.now
 		r.sweepRetention(ctx)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sort"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"chronik/protocol/batch"
 	"chronik/protocol/kafka"
 	"chronik/wal"
@@ -107,12 +109,27 @@ func (s *state) epochAt(o kafka.Offset) kafka.LeaderEpoch {
 const checkpointVersion = 1
 
 // checkpoint is what is stored with the segments: the state as of the last entry in them, and the configuration of the
-// group at that entry.
+// group at that entry, in Raft's terms.
 type checkpoint struct {
-	State    *state
-	Voters   []uint64
-	Learners []uint64
-	Last     wal.Position
+	State          *state
+	Voters         []uint64
+	Learners       []uint64
+	VotersOutgoing []uint64 `json:",omitempty"`
+	LearnersNext   []uint64 `json:",omitempty"`
+	AutoLeave      bool     `json:",omitempty"`
+	Last           wal.Position
+}
+
+func newCheckpoint(s *state, last wal.Position, c *pb.ConfState) *checkpoint {
+	return &checkpoint{State: s, Last: last, Voters: c.GetVoters(), Learners: c.GetLearners(), VotersOutgoing: c.GetVotersOutgoing(), LearnersNext: c.GetLearnersNext(), AutoLeave: c.GetAutoLeave()}
+}
+
+func (c *checkpoint) conf() *pb.ConfState {
+	conf := &pb.ConfState{Voters: c.Voters, Learners: c.Learners, VotersOutgoing: c.VotersOutgoing, LearnersNext: c.LearnersNext}
+	if c.AutoLeave {
+		conf.AutoLeave = &c.AutoLeave
+	}
+	return conf
 }
 
 func (c *checkpoint) encode() []byte {

@@ -43,6 +43,8 @@ var tools = map[string]string{
 	"kafka-verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
 	"kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
 	"kafka-transactions":        "org.apache.kafka.tools.TransactionsCommand",
+	"kafka-reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+	"kafka-leader-election":     "org.apache.kafka.tools.LeaderElectionCommand",
 }
 
 func javaArgs(t testing.TB, tool string, args []string) []string {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,6 +116,26 @@ func (l *Load) produce(ctx context.Context, cl *kgo.Client, producer int, every 
 	flush, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	_ = cl.Flush(flush)
+}
+
+// Fill writes n incompressible records of a size, to the partitions in turn; they are looked for like all others.
+func (l *Load) Fill(t testing.TB, n, size int, partitions int32) {
+	t.Helper()
+	cl := client(t, l.addrs, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DefaultProduceTopic(l.Topic))
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	random := rand.NewChaCha8([32]byte{1})
+	for i := range n {
+		r := &kgo.Record{Partition: int32(i) % partitions, Value: make([]byte, size)}
+		_, _ = random.Read(r.Value)
+		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		l.mu.Lock()
+		l.acked = append(l.acked, Acked{Partition: r.Partition, Offset: r.Offset, Value: string(r.Value), Producer: -1, Seq: i})
+		l.mu.Unlock()
+	}
 }
 
 // Count is the number of acknowledged records so far.

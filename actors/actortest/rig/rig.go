@@ -156,7 +156,7 @@ func (m *Machine) boot(e *env.Env, rt *actors.Runtime) error {
 		o.Broker(&cfg)
 	}
 	node := &actors.Node{Env: e, Runtime: rt, View: cluster.NewView(kafka.NodeID(m.ID)), DataDir: DataDir, Metrics: metrics.NewSet(), Probe: m.Probe,
-		Config: func() *config.Broker { return &cfg }, Self: func() wal.ReplicaID { return m.Replica }, Link: func(to wal.ReplicaID) *actor.PID { return m.links[to] }}
+		Config: func() *config.Broker { return &cfg }, Self: func() wal.ReplicaID { return m.Replica }, Link: func(to wal.ReplicaID) *actor.PID { return m.links[to.Registration()] }}
 	m.Actors, m.Leaders, m.Full, m.Published, m.pids = node, map[wal.GroupID]*message.LeadershipChanged{}, false, 0, nil
 	m.asker = &asker{answers: map[uint64]any{}, next: m.nextToken()}
 	spawn := func(k actors.Kind, p func() actor.Actor) *actor.PID { return rt.System.Root.Spawn(rt.Props(k, p)) }
