@@ -68,7 +68,8 @@ type (
 	}
 	// Applied says that a replica applies committed entries.
 	Applied struct {
-		Group   wal.GroupID
-		Entries []wal.Entry
+		Group       wal.GroupID
+		Incarnation uint64 // of the replica, within its node's life
+		Entries     []wal.Entry
 	}
 )

@@ -31,7 +31,8 @@ type (
 	}
 	nodeGroup struct {
 		node        int
-		incarnation uint64
+		incarnation uint64 // of the node
+		replica     uint64 // incarnation of the replica in it
 		group       wal.GroupID
 	}
 	entryHash struct {
@@ -67,7 +68,7 @@ func (inv *Invariants) event(n *Node, event any) {
 }
 
 func (inv *Invariants) applied(n *Node, a *actors.Applied) {
-	at := nodeGroup{n.ID, n.incarnation, a.Group}
+	at := nodeGroup{n.ID, n.incarnation, a.Incarnation, a.Group}
 	for _, e := range a.Entries {
 		inv.Applied++
 		if want := inv.next[at]; want != 0 && e.Index < want {

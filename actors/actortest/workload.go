@@ -33,6 +33,7 @@ type Workload struct {
 	producers  []*Producer
 	consumers  []*Consumer
 	committers []*Committer
+	mover      *Mover
 	seen       []map[int64]string // per partition: what was ever read at an offset
 	acked      []map[int64]string // per partition: what was acknowledged at an offset
 	stopped    bool
@@ -76,6 +77,9 @@ func (w *Workload) Commits() (n int) {
 	return n
 }
 
+// Moves counts the reassignments that the metadata log took.
+func (w *Workload) Moves() int { return w.mover.Moves }
+
 // NewWorkload starts producers, one consumer per partition and some groups on a topic that exists.
 func NewWorkload(c *Cluster, topic string, partitions, producers int) *Workload {
 	w := &Workload{Topic: topic, c: c, partitions: partitions}
@@ -94,6 +98,7 @@ func NewWorkload(c *Cluster, topic string, partitions, producers int) *Workload 
 	for i := range committers {
 		w.committers = append(w.committers, NewCommitter(w, fmt.Sprintf("group-%d", i)))
 	}
+	w.mover = NewMover(w)
 	return w
 }
 
@@ -369,7 +374,7 @@ func (w *Workload) Settled() bool {
 			return false
 		}
 	}
-	return true
+	return w.mover.stuck() == ""
 }
 
 // Verify compares what was read with what was acknowledged: each acknowledged record at its offset, no value twice, and
@@ -414,6 +419,9 @@ func (w *Workload) Stuck() (out []string) {
 		if s := c.stuck(); s != "" {
 			out = append(out, s)
 		}
+	}
+	if s := w.mover.stuck(); s != "" {
+		out = append(out, s)
 	}
 	for i, c := range w.consumers {
 		if int(c.offset) < len(w.acked[i]) {

@@ -55,6 +55,8 @@ type Broker struct {
 	leaving                     map[wal.GroupID]bool             // replicas that were told to stop and to let their data go
 	order                       []wal.GroupID                    // of replicas, sorted: what is sent to all of them goes in this order
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
+	again                       map[kafka.TopicID]bool           // of these some replica waits for the image to be up to date
+	metaLast                    wal.Index                        // where the metadata log ended when this node started
 	creating                    map[string]bool
 	peers                       peers
 	leading                     map[wal.GroupID]cluster.Leadership // what this node's replicas lead, for gossip
@@ -168,6 +170,10 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 	f := b.st.dir.Format
 	b.self.Store(uint64(f.Replica))
 	restored := b.st.recovery.Groups[wal.MetaGroup]
+	b.metaLast = known.Position.Index
+	if restored != nil {
+		b.metaLast = max(b.metaLast, restored.Last().Index)
+	}
 	if restored == nil || restored.Birth == nil {
 		// The log continues behind the snapshot.
 		ctx.Send(b.node.WAL, &message.WriteLog{Write: wal.Write{Group: wal.MetaGroup, Reset: &known.Position, Birth: &wal.Birth{Group: wal.MetaGroup, Name: "__meta-0", Voters: known.Voters}}})

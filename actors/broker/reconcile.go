@@ -47,16 +47,22 @@ func (b *Broker) reconcile(ctx actor.Context) {
 	im := b.node.View.Image()
 	names := make([]string, 0, len(im.Topics))
 	for name, t := range im.Topics {
-		if b.seen[t.ID] != t {
+		if b.seen[t.ID] != t || b.again[t.ID] && b.upToDate() {
 			names = append(names, name)
 		}
 	}
 	sort.Strings(names)
 	for _, name := range names {
 		t := im.Topics[name]
-		b.seen[t.ID] = t
+		done := true
 		for _, p := range t.Partitions {
-			b.reconcilePartition(ctx, t, p)
+			done = b.reconcilePartition(ctx, t, p) && done
+		}
+		b.seen[t.ID] = t
+		if !done {
+			b.again[t.ID] = true
+		} else {
+			delete(b.again, t.ID)
 		}
 	}
 	var gone []kafka.TopicID
@@ -71,27 +77,33 @@ func (b *Broker) reconcile(ctx actor.Context) {
 			b.remove(ctx, p.Group)
 		}
 		delete(b.seen, id)
+		delete(b.again, id)
 	}
 	b.sweepDeleted(ctx)
 }
 
-func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) {
+// reconcilePartition brings this node's replica of a partition in line; false: it has to be looked at again.
+func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *cluster.Partition) bool {
 	self := p.ReplicaOf(b.node.Self())
-	c := b.replicas[p.Group]
+	c, stored := b.replicas[p.Group], b.stored(p.Group)
 	switch {
 	case b.leaving[p.Group]: // looked at again when it is gone
-	case c == nil && b.outlived(p, self):
-		b.dismiss(ctx, p.Group)
+	case c == nil && self != 0 && stored == self:
+		b.spawnReplica(ctx, t, p, self)
+	case c == nil && !b.upToDate(): // for all that this node knew before, the partition may live elsewhere by now
+		return self == 0 && stored == 0 && b.st.inSegments[p.Group] == nil
+	case c == nil:
+		if stored != 0 || b.st.inSegments[p.Group] != nil {
+			b.log.Info("what is left of a replica that its partition has no more is removed", "topic", t.Name, "partition", int32(p.Index))
+			b.dismiss(ctx, p.Group)
+		}
 		if self != 0 {
 			b.spawnReplica(ctx, t, p, self)
 		}
-	case c == nil && self != 0 && b.ahead(p, self):
-	case c == nil && self != 0:
-		b.spawnReplica(ctx, t, p, self)
-	case c != nil && c.self != self: // the group lives without it; perhaps there is to be another
+	case c.self != self: // the group lives without it; perhaps there is to be another
 		b.log.Info("a replica that its partition has no more is removed", "partition", c.name)
 		b.remove(ctx, p.Group)
-	case c != nil:
+	default:
 		if !sameConfigs(c.configs, t.Configs) {
 			c.configs = t.Configs
 			ctx.Send(c.pid, &message.ConfigChanged{Configs: t.Configs})
@@ -101,9 +113,16 @@ func (b *Broker) reconcilePartition(ctx actor.Context, t *cluster.Topic, p *clus
 			ctx.Send(c.pid, &message.TargetChanged{Target: c.target})
 		}
 	}
+	return true
 }
 
-// stored is the Raft id of the replica whose data was found on disk; 0: there is none.
+// upToDate says that the image has everything in it that this node ever applied, in earlier lives as well. Until then it may
+// name replicas that were dismissed since: with their data they lost what they voted, and must not begin anew under the same
+// Raft id. What is applied was in the log on disk before, so the log's end at the start is far enough.
+func (b *Broker) upToDate() bool { return b.node.View.Image().Index >= b.metaLast }
+
+// stored is the Raft id of the replica whose data was found on disk; 0: there is none. A replica is born in the log before it has
+// segments, so segments alone are left-overs.
 func (b *Broker) stored(g wal.GroupID) wal.ReplicaID {
 	r := b.st.recovery.Groups[g]
 	switch {
@@ -113,19 +132,6 @@ func (b *Broker) stored(g wal.GroupID) wal.ReplicaID {
 		return b.node.Self()
 	}
 	return r.Birth.Self
-}
-
-// outlived says that what was found on disk belongs to a replica that the partition had in an earlier generation and has no
-// more: the metadata log said so after it was there.
-func (b *Broker) outlived(p *cluster.Partition, self wal.ReplicaID) bool {
-	s := b.stored(p.Group)
-	return s != 0 && s != self && p.Generation > s.Generation() && (self == 0 || self.Generation() > s.Generation())
-}
-
-// ahead says that what was found on disk belongs to a later generation than the image that this node has applied so far.
-func (b *Broker) ahead(p *cluster.Partition, self wal.ReplicaID) bool {
-	s := b.stored(p.Group)
-	return s != 0 && s != self
 }
 
 // dismiss lets the data go that was found on disk of a group.

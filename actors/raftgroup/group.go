@@ -365,7 +365,7 @@ func (g *Group) apply(entries []wal.Entry) {
 	}
 	g.applied = entries[len(entries)-1].Index
 	if p := g.c.Node.Probe; p != nil {
-		p(&actors.Applied{Group: g.c.Group, Entries: entries})
+		p(&actors.Applied{Group: g.c.Group, Incarnation: g.c.Incarnation, Entries: entries})
 	}
 	g.m.Apply(entries)
 }
