@@ -59,6 +59,7 @@ type Broker struct {
 	metaLast                    wal.Index                        // where the metadata log ended when this node started
 	creating                    map[string]bool
 	peers                       peers
+	admissions                  map[uint64]admission
 	leading                     map[wal.GroupID]cluster.Leadership // what this node's replicas lead, for gossip
 	incarnation                 uint64
 	formed                      bool
@@ -124,7 +125,11 @@ func (b *Broker) Receive(ctx actor.Context) {
 	case *message.EnsureTopic:
 		b.ensureTopic(ctx, m)
 	case *message.MetaCommandReply:
-		b.created(m)
+		if !b.admissionAnswered(ctx, m) {
+			b.created(m)
+		}
+	case *message.TakeSnapshotReply:
+		b.snapshotTaken(ctx, m)
 	case *message.DiskState:
 		b.diskChanged(ctx, m)
 	case *message.ReplicaGone:
@@ -187,6 +192,7 @@ func (b *Broker) startMetadata(ctx actor.Context) {
 	b.formed = true
 	b.node.View.SetMetadata(ctx.Spawn(b.node.Runtime.Props(actors.KindMetadata, produce)))
 	b.log.Info("cluster "+known.ClusterID, "node", f.NodeID, "directory", f.Directory.String())
+	b.meetNodes(ctx)
 	b.reconcile(ctx)
 }
 
@@ -252,7 +258,7 @@ func (b *Broker) readiness(ctx actor.Context, m *message.NodeReady) {
 	case !b.formed:
 		out.Why = b.whyNotFormed()
 	case b.node.View.Leader(wal.MetaGroup).Leader == kafka.NoNode:
-		out.Why = "No leader elected yet"
+		out.Why = "No leader elected yet: " + b.waitsFor()
 	case b.disk.Full:
 		out.Why = "the disk is full: " + b.disk.Why
 	default:

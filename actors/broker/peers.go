@@ -62,6 +62,7 @@ type peer struct {
 	addr    atomic.Pointer[string]
 	up      *message.PeerUp // nil: no link
 	refused string          // why we do not talk, by them or by us
+	said    wal.DirectoryID // a directory that was wiped or replaced, and said to be
 }
 
 func (ps *peers) sorted() []*peer {
@@ -89,7 +90,11 @@ func (b *Broker) link(r wal.ReplicaID) *actor.PID {
 // introduce sets what this node says of itself to others.
 func (b *Broker) introduce() {
 	s, f := b.o.Settings, b.st.dir.Format
-	h := &peerlink.Hello{ClusterID: f.ClusterID, Node: kafka.NodeID(f.NodeID), Replica: f.Replica, Directory: f.Directory, Bootstrap: s.Bootstrap}
+	h := &peerlink.Hello{ClusterID: f.ClusterID, Node: kafka.NodeID(f.NodeID), Replica: f.Replica, Directory: f.Directory, Bootstrap: s.Bootstrap,
+		Row: *b.registration(), Joining: f.ClusterID == "" && s.Join != ""}
+	if h.Row.PeerAddr == "" {
+		h.Row.PeerAddr = s.RaftAddr
+	}
 	for _, p := range s.Peers {
 		h.Peers = append(h.Peers, peerlink.PeerAddr{ID: kafka.NodeID(p.ID), Addr: p.Addr})
 	}
@@ -127,6 +132,9 @@ func (b *Broker) startPeers(ctx actor.Context) {
 	if b.st.snapshot == nil {
 		for _, p := range b.o.Settings.Peers {
 			b.ensureLink(ctx, kafka.NodeID(p.ID), p.Addr)
+		}
+		if b.o.Settings.Join != "" {
+			b.ensureLink(ctx, peerlink.Anybody, b.o.Settings.Join)
 		}
 		return
 	}
@@ -166,7 +174,9 @@ func (b *Broker) ensureLink(ctx actor.Context, id kafka.NodeID, addr string) {
 	}
 	p := &peer{id: id}
 	p.addr.Store(&addr)
-	b.node.View.SetOnline(id, false)
+	if id != peerlink.Anybody {
+		b.node.View.SetOnline(id, false)
+	}
 	p.pid = ctx.Spawn(b.node.Runtime.Props(actors.KindPeerLink, peerlink.New(peerlink.Options{Node: b.node, Peer: id, Secret: b.o.Settings.ClusterSecret,
 		Addr: func() string { return *p.addr.Load() }, Self: func() peerlink.Hello { return *b.peers.hello.Load() },
 		Check: func(h *peerlink.Hello) string { return checkPeer(b.peers.hello.Load(), h, id, b.node.View.Image()) }})))
@@ -178,17 +188,20 @@ func (b *Broker) ensureLink(ctx actor.Context, id kafka.NodeID, addr string) {
 // changes.
 func checkPeer(me, h *peerlink.Hello, expected kafka.NodeID, im *cluster.Image) string {
 	switch {
-	case h.Node != expected:
+	case h.Node != expected && expected != peerlink.Anybody:
 		return fmt.Sprintf("the address of node %d is that of node %d", expected, h.Node)
 	case me.ClusterID != "" && h.ClusterID != "" && me.ClusterID != h.ClusterID:
 		return fmt.Sprintf("node %d belongs to cluster %s, node %d to cluster %s", h.Node, h.ClusterID, me.Node, me.ClusterID)
 	case me.ClusterID != "":
 		n := im.Nodes[h.Node]
+		if h.ClusterID == "" {
+			return "" // it may be admitted
+		}
 		if n == nil {
 			return fmt.Sprintf("node %d is no member of cluster %s", h.Node, me.ClusterID)
 		}
 		if n.Directory != h.Directory {
-			return fmt.Sprintf("node %d is known to cluster %s by directory %s and comes with %s: its data directory was wiped or replaced; it stays out, since it may have forgotten votes and records that it promised to keep", h.Node, me.ClusterID, n.Directory, h.Directory)
+			return fmt.Sprintf("node %d is known to cluster %s by directory %s and comes with %s: its data directory was replaced meanwhile; an old one stays out, since it may have forgotten votes and records that it promised to keep", h.Node, me.ClusterID, n.Directory, h.Directory)
 		}
 		return ""
 	case h.ClusterID != "":
@@ -261,6 +274,10 @@ func (b *Broker) stranger(ctx actor.Context, f *peerlink.Frame) {
 		return
 	}
 	p := b.peers.byID[h.Node]
+	if p == nil && b.formed && h.ClusterID == "" && !h.Bootstrap {
+		b.ensureLink(ctx, h.Node, "")
+		p = b.peers.byID[h.Node]
+	}
 	if p == nil {
 		why := fmt.Sprintf("node %d is not named by --peers of node %d, nor is it a member of its cluster", h.Node, b.node.View.NodeID)
 		b.log.Warn("a node was refused", "why", why, "from", f.Conn.Socket.RemoteAddr())
@@ -272,7 +289,7 @@ func (b *Broker) stranger(ctx actor.Context, f *peerlink.Frame) {
 }
 
 func (b *Broker) peerUp(ctx actor.Context, m *message.PeerUp) {
-	p := b.peers.byID[m.Node]
+	p := b.known(m)
 	if p == nil {
 		return
 	}
@@ -282,7 +299,7 @@ func (b *Broker) peerUp(ctx actor.Context, m *message.PeerUp) {
 	case !b.formed:
 		b.tryForm(ctx)
 	case m.ClusterID == "":
-		ctx.Send(p.pid, &message.Adopt{Snapshot: b.st.snapshot})
+		b.admit(ctx, p)
 	default:
 		b.linkPIDs.Store(m.Replica, m.Link)
 		b.node.View.SetOnline(m.Node, true)
@@ -339,6 +356,9 @@ func (b *Broker) peerRefused(m *message.PeerRefused) {
 func (b *Broker) tickPeers(ctx actor.Context, t *message.Tick) {
 	for _, p := range b.peers.sorted() {
 		ctx.Send(p.pid, t)
+		if p.up != nil && p.up.ClusterID == "" && b.formed && b.ticks%admitEvery == 0 {
+			b.admit(ctx, p)
+		}
 	}
 	for len(b.peers.strangers) > 0 && b.ticks-b.peers.strangers[0].since > strangerTicks {
 		b.peers.strangers[0].conn.Socket.Close()

@@ -26,6 +26,7 @@ func (b *Broker) published(ctx actor.Context, m *message.ImagePublished) {
 		ctx.Send(b.node.View.Groups, &message.TopicsDeleted{Names: m.Deleted})
 	}
 	b.reconfigure()
+	b.meetNodes(ctx)
 	b.reconcile(ctx)
 }
 

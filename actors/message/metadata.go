@@ -21,6 +21,7 @@ const (
 	CmdAlterConfigs     CommandKind = "alter-configs"
 	CmdAllocateProducer CommandKind = "allocate-producers"
 	CmdUpdateNode       CommandKind = "update-node"
+	CmdRegister         CommandKind = "register"
 	CmdReassign         CommandKind = "reassign"
 	CmdReached          CommandKind = "reached"
 	CmdDescribeQuorum   CommandKind = "describe-quorum" // changes nothing: the leader tells of its followers
@@ -150,6 +151,15 @@ type (
 		Count int32
 	}
 )
+
+// TakeSnapshot asks the metadata replica for its newest snapshot; TakeSnapshotReply has it.
+type TakeSnapshot struct{ ReplyTo }
+
+// TakeSnapshotReply answers TakeSnapshot.
+type TakeSnapshotReply struct {
+	Answered
+	Snapshot []byte
+}
 
 // ImagePublished tells the broker actor that a new metadata image was applied and published.
 type ImagePublished struct{ Created, Deleted []string }

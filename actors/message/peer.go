@@ -9,7 +9,7 @@ import (
 )
 
 // PeerUp tells the broker that the link to a node is proved. ClusterID is "" and Replica 0 while the peer belongs to no
-// cluster. AddrOfUs is how the peer's flags name this node, "" when they do not.
+// cluster. AddrOfUs is how the peer's flags name this node, "" when they do not. Row is how the peer wants to be registered.
 type PeerUp struct {
 	Node      kafka.NodeID
 	Link      *actor.PID
@@ -17,6 +17,7 @@ type PeerUp struct {
 	ClusterID string
 	Directory wal.DirectoryID
 	AddrOfUs  string
+	Row       cluster.Node
 }
 
 // PeerDown tells the broker that a link that was up is dead.

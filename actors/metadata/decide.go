@@ -26,6 +26,7 @@ func refuse(c kerror.Code, text string) decision { return decision{code: c, text
 type decider struct {
 	im     *cluster.Image // the tip as a draft: every record that is decided is applied to it at once
 	newID  func() kafka.TopicID
+	online func(kafka.NodeID) bool // the leader's link to that node is up
 	broker *config.Broker
 	out    []record
 }
@@ -64,6 +65,11 @@ func (d *decider) decide(kind message.CommandKind, body json.RawMessage) decisio
 		var c message.AllocateProducers
 		if err = json.Unmarshal(body, &c); err == nil {
 			out = d.allocateProducers(&c)
+		}
+	case message.CmdRegister:
+		var n cluster.Node
+		if err = json.Unmarshal(body, &n); err == nil {
+			out = d.register(&n)
 		}
 	case message.CmdReassign:
 		var c message.Reassign

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"chronik/actors/cluster"
 	"chronik/actors/message"
 	"chronik/protocol/config"
@@ -83,7 +85,7 @@ func (l *leader) grow(g message.GrowTopic) message.TopicResult {
 }
 
 func bytesOf(im *cluster.Image) []byte {
-	return makeSnapshot(im, wal.Position{Index: im.Index, Term: 1}, []uint64{11}, nil).encode()
+	return makeSnapshot(im, wal.Position{Index: im.Index, Term: 1}, &pb.ConfState{Voters: []uint64{11}}).encode()
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -482,7 +484,7 @@ func FuzzSnapshot(f *testing.F) {
 			return
 		}
 		im := s.image()
-		again, err := decodeSnapshot(makeSnapshot(im, wal.Position{Index: s.Index, Term: s.Term}, s.Voters, s.Learners).encode())
+		again, err := decodeSnapshot(makeSnapshot(im, wal.Position{Index: s.Index, Term: s.Term}, s.conf()).encode())
 		if err != nil || len(again.image().Topics) != len(im.Topics) {
 			t.Fatalf("%v", err)
 		}

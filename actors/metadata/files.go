@@ -92,7 +92,7 @@ func (m *Metadata) snapshot() {
 	if m.pos.Index == m.snapped.Index {
 		return
 	}
-	s := makeSnapshot(m.image, m.pos, m.conf.GetVoters(), m.conf.GetLearners())
+	s := makeSnapshot(m.image, m.pos, m.conf)
 	if !m.write(SnapshotName, func() error { return Store(m.o.Node.Env.FS, m.o.Node.DataDir, s.encode()) }) {
 		return
 	}
@@ -106,7 +106,7 @@ func (m *Metadata) snapshot() {
 
 // show writes the readable file.
 func (m *Metadata) show() {
-	b := makeSnapshot(m.image, m.pos, m.conf.GetVoters(), m.conf.GetLearners()).readable()
+	b := makeSnapshot(m.image, m.pos, m.conf).readable()
 	m.write(ReadableName, func() error { return wal.ReplaceFile(m.o.Node.Env.FS, m.o.Node.DataDir, ReadableName, b) })
 }
 

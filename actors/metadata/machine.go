@@ -158,7 +158,7 @@ func (m *Metadata) Dropped(n int) {
 
 // Snapshot implements raftgroup.Machine.
 func (m *Metadata) Snapshot() ([]byte, wal.Position, *pb.ConfState, bool) {
-	return makeSnapshot(m.image, m.pos, m.conf.GetVoters(), m.conf.GetLearners()).encode(), m.pos, m.conf, true
+	return makeSnapshot(m.image, m.pos, m.conf).encode(), m.pos, m.conf, true
 }
 
 // Prepare implements raftgroup.Machine: the image is stored before Raft relies on it.

@@ -82,7 +82,7 @@ func New(o Options) (func() actor.Actor, error) {
 	m := &Metadata{o: o, image: s.image(), forwards: map[uint64]*forwarded{}}
 	m.pos = wal.Position{Index: s.Index, Term: s.Term}
 	m.snapped = m.pos
-	m.conf = &pb.ConfState{Voters: s.Voters, Learners: s.Learners}
+	m.conf = s.conf()
 	start := raftnode.Start{Base: m.pos, Conf: m.conf, Applied: m.pos.Index}
 	if w := o.Restored; w != nil {
 		start.HardState = w.HardState
@@ -120,6 +120,8 @@ func (m *Metadata) Receive(ctx actor.Context) {
 		m.forwardAnswered(ctx, x)
 	case *message.Tick:
 		m.tick(ctx, x)
+	case *message.TakeSnapshot:
+		x.Send(ctx, &message.TakeSnapshotReply{Answered: message.Answered{Token: x.Token}, Snapshot: makeSnapshot(m.image, m.pos, m.conf).encode()})
 	case *message.ReleaseLog:
 		m.snapshot()
 	case *message.TransferLeadership:
@@ -223,7 +225,7 @@ func (m *Metadata) decide(ctx actor.Context, kind message.CommandKind, body json
 	if base == nil {
 		base = m.image
 	}
-	d := &decider{im: draft(base), newID: m.randomID, broker: m.o.Node.Config()}
+	d := &decider{im: draft(base), newID: m.randomID, online: m.o.Node.View.Online, broker: m.o.Node.Config()}
 	out := d.decide(kind, body)
 	if out.code != kerror.None {
 		m.answer(ctx, p, out.code, out.text, nil)
@@ -279,6 +281,7 @@ func (m *Metadata) tick(ctx actor.Context, t *message.Tick) {
 	m.forward(ctx)
 	m.expire(ctx)
 	m.register(ctx)
+	m.driveMembers(ctx)
 }
 
 // expire answers commands that found no leader, or whose answer never came, with a retriable error.

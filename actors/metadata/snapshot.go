@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"chronik/actors/cluster"
 	"chronik/protocol/kafka"
 	"chronik/wal"
@@ -21,17 +23,31 @@ type snapshot struct {
 	Term          wal.Term
 	Voters        []uint64
 	Learners      []uint64 `json:",omitempty"`
-	ClusterID     string
-	Nodes         []*cluster.Node
-	Topics        []*cluster.Topic
-	BrokerConfigs map[string]map[string]string `json:",omitempty"`
-	NextGroup     wal.GroupID
-	NextReplica   wal.ReplicaID
-	NextProducer  kafka.ProducerID
+	// Of a configuration in transition, as Raft has it.
+	VotersOutgoing []uint64 `json:",omitempty"`
+	LearnersNext   []uint64 `json:",omitempty"`
+	AutoLeave      bool     `json:",omitempty"`
+	ClusterID      string
+	Nodes          []*cluster.Node
+	Topics         []*cluster.Topic
+	BrokerConfigs  map[string]map[string]string `json:",omitempty"`
+	NextGroup      wal.GroupID
+	NextReplica    wal.ReplicaID
+	NextProducer   kafka.ProducerID
 }
 
-func makeSnapshot(im *cluster.Image, pos wal.Position, voters, learners []uint64) *snapshot {
-	s := &snapshot{FormatVersion: snapshotVersion, Index: pos.Index, Term: pos.Term, Voters: voters, Learners: learners, ClusterID: im.ClusterID,
+// conf is the configuration of `__meta` at the snapshot.
+func (s *snapshot) conf() *pb.ConfState {
+	c := &pb.ConfState{Voters: s.Voters, Learners: s.Learners, VotersOutgoing: s.VotersOutgoing, LearnersNext: s.LearnersNext}
+	if s.AutoLeave {
+		c.AutoLeave = &s.AutoLeave
+	}
+	return c
+}
+
+func makeSnapshot(im *cluster.Image, pos wal.Position, conf *pb.ConfState) *snapshot {
+	s := &snapshot{FormatVersion: snapshotVersion, Index: pos.Index, Term: pos.Term, ClusterID: im.ClusterID,
+		Voters: conf.GetVoters(), Learners: conf.GetLearners(), VotersOutgoing: conf.GetVotersOutgoing(), LearnersNext: conf.GetLearnersNext(), AutoLeave: conf.GetAutoLeave(),
 		BrokerConfigs: im.BrokerConfigs, NextGroup: im.NextGroup, NextReplica: im.NextReplica, NextProducer: im.NextProducer}
 	for _, n := range im.Nodes {
 		s.Nodes = append(s.Nodes, n)
@@ -107,7 +123,7 @@ func InitialSnapshot(clusterID string, nodes []*cluster.Node) []byte {
 		voters = append(voters, uint64(n.Replica))
 	}
 	sort.Slice(voters, func(i, j int) bool { return voters[i] < voters[j] })
-	return makeSnapshot(im, birthPosition, voters, nil).encode()
+	return makeSnapshot(im, birthPosition, &pb.ConfState{Voters: voters}).encode()
 }
 
 // Summary is who forms a cluster, and where its metadata log continues.

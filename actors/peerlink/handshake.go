@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"chronik/actors/cluster"
 	"chronik/protocol/kafka"
 	"chronik/wal"
 )
@@ -17,8 +18,10 @@ type Hello struct {
 	Replica   wal.ReplicaID // registration number; 0: none
 	Directory wal.DirectoryID
 	Bootstrap bool
-	Peers     []PeerAddr // of --peers, by id
-	Secured   bool       // it has a --cluster-secret
+	Peers     []PeerAddr   // of --peers, by id
+	Row       cluster.Node // how it wants to be registered
+	Joining   bool         // it belongs to no cluster and founds none: it opens connections whatever its id
+	Secured   bool         // it has a --cluster-secret
 	Nonce     [16]byte
 }
 

@@ -3,6 +3,7 @@ package peerlink
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"chronik/actors"
+	"chronik/actors/cluster"
 	"chronik/actors/message"
 	"chronik/protocol/kafka"
 	"chronik/wal"
@@ -37,6 +39,9 @@ type Options struct {
 	// Check says why a peer that says it is h must not be talked to; "" when it may.
 	Check func(h *Hello) string
 }
+
+// Anybody is the Peer of a link that learns from the answer who is at its address.
+const Anybody kafka.NodeID = -1
 
 // The states of a link.
 type state int
@@ -144,8 +149,8 @@ func (l *Link) now() time.Duration { return l.o.Node.Env.Clock.Monotonic() }
 
 func (l *Link) enter(s state) { l.state, l.since = s, l.now() }
 
-// dials says whether this side opens the connection: the lower id does.
-func (l *Link) dials() bool { return l.o.Node.View.NodeID < l.o.Peer }
+// dials says whether this side opens the connection: the lower id does, and who wants to join does.
+func (l *Link) dials() bool { return l.o.Node.View.NodeID < l.o.Peer || l.o.Self().Joining }
 
 func (l *Link) tick(ctx actor.Context) {
 	now := l.now()
@@ -223,7 +228,7 @@ func (l *Link) later() {
 // incoming takes over a connection that the peer opened. A newer one replaces the older: the peer knows best whether that
 // one is dead.
 func (l *Link) incoming(ctx actor.Context, m *Incoming) {
-	if l.dials() {
+	if l.dials() && !m.Hello.Joining {
 		m.Conn.Refuse("the node with the lower id opens the connection")
 		return
 	}
@@ -284,6 +289,9 @@ func (l *Link) answered(ctx actor.Context, body []byte) error {
 		return errMalformed
 	}
 	l.theirs = a.Hello
+	if l.o.Peer == Anybody {
+		l.o.Peer = l.theirs.Node
+	}
 	why := checkSecret(l.o.Secret, roleAcceptor, &l.theirs, &l.mine, &l.theirs, a.Proof)
 	if why == "" {
 		why = l.o.Check(&l.theirs)
@@ -315,7 +323,19 @@ func (l *Link) established(ctx actor.Context) {
 	l.heard = l.now()
 	l.backoff = backoffFrom
 	ctx.Send(l.o.Node.View.Broker(), &message.PeerUp{Node: l.o.Peer, Link: ctx.Self(), Replica: l.theirs.Replica, ClusterID: l.theirs.ClusterID,
-		Directory: l.theirs.Directory, AddrOfUs: l.theirs.AddrOf(l.o.Node.View.NodeID)})
+		Directory: l.theirs.Directory, AddrOfUs: l.theirs.AddrOf(l.o.Node.View.NodeID), Row: l.row()})
+}
+
+// row is how the peer wants to be registered. When it does not know its own address, it has that of its connection.
+func (l *Link) row() cluster.Node {
+	n := l.theirs.Row
+	host, port, err := net.SplitHostPort(n.PeerAddr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		if from, _, err := net.SplitHostPort(l.conn.Socket.RemoteAddr()); err == nil {
+			n.PeerAddr = net.JoinHostPort(from, port)
+		}
+	}
+	return n
 }
 
 // refuse tells the peer why, and the broker that we did.

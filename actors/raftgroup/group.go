@@ -97,6 +97,7 @@ type Group struct {
 	leaderSeen wal.ReplicaID
 	sinceWatch int                   // ticks
 	snapshots  map[wal.ReplicaID]int // ticks that a follower has been silent on its way to a snapshot
+	members    membership
 }
 
 // New starts a group from what was recovered. The owner calls Begin when it gets its Started message.
@@ -191,15 +192,6 @@ func (g *Group) ReadIndex(ctx actor.Context) uint64 {
 	g.rn.ReadIndex(binary.LittleEndian.AppendUint64(nil, g.reads))
 	g.kick()
 	return g.reads
-}
-
-// ProposeConf proposes a change of the group's members. Raft takes one at a time: it may come to nothing, without a word.
-func (g *Group) ProposeConf(ctx actor.Context, cc *pb.ConfChangeV2) {
-	g.ctx = ctx
-	if g.Leading() {
-		_ = g.rn.ProposeConfChange(cc)
-		g.kick()
-	}
 }
 
 // Transfer hands leadership to a voter; 0: to the one that is furthest.
@@ -360,6 +352,7 @@ func (g *Group) ready() {
 func (g *Group) apply(entries []wal.Entry) {
 	for _, e := range entries {
 		if e.Type != wal.EntryNormal {
+			g.members.proposed = 0
 			g.m.Conf(e.Index, g.rn.ApplyConfChange(e))
 		}
 	}
@@ -446,6 +439,7 @@ func (g *Group) roleChanged() {
 	}
 	was := g.role
 	g.role = now
+	g.members = membership{}
 	if now.Leader != 0 {
 		g.campaignIn = -1
 	}

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors/message"
@@ -50,7 +52,7 @@ func (r *Replica) RoleChanged(role raftnode.Role) {
 		r.failBarriers(ctx)
 	}
 	r.isr.reset(r)
-	r.members = membership{}
+	r.told = time.Time{}
 	r.wakeFetches(ctx)
 	r.announce(ctx)
 }

@@ -50,8 +50,8 @@ type Replica struct {
 	isr        inSync
 	pos        wal.Position // of the newest applied entry
 	conf       *pb.ConfState
-	confs      []confAt // those that are not in segments yet, and the newest that is
-	members    membership
+	confs      []confAt  // those that are not in segments yet, and the newest that is
+	told       time.Time // when the metadata log was last told that the target is reached
 	flush      flushing
 	copy       *copying          // from the leader's segments; nil: not needed
 	lookups    map[uint64]lookup // questions to the segment reader

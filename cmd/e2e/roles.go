@@ -69,6 +69,38 @@ func (c *Cluster) Coordinator(t testing.TB, group string) *Node {
 	return c.Nodes[id-1]
 }
 
+// AwaitMetaVoters waits until the metadata log has n voters, none of them behind, and no learner.
+func (c *Cluster) AwaitMetaVoters(t testing.TB, n int) {
+	t.Helper()
+	cl := client(t, c.Addrs())
+	defer cl.Close()
+	Eventually(t, 30*time.Second, fmt.Sprintf("%d voters of the metadata log", n), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		req := kmsg.NewPtrDescribeQuorumRequest()
+		topic := kmsg.NewDescribeQuorumRequestTopic()
+		topic.Topic, topic.Partitions = "__cluster_metadata", []kmsg.DescribeQuorumRequestTopicPartition{{}}
+		req.Topics = append(req.Topics, topic)
+		r, err := req.RequestWith(ctx, cl)
+		if err != nil {
+			return err
+		}
+		if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
+			return fmt.Errorf("%+v", r)
+		}
+		p := r.Topics[0].Partitions[0]
+		if len(p.CurrentVoters) != n || len(p.Observers) != 0 {
+			return fmt.Errorf("%d voters, %d observers, error %d", len(p.CurrentVoters), len(p.Observers), p.ErrorCode)
+		}
+		for _, v := range p.CurrentVoters {
+			if v.LogEndOffset < p.HighWatermark {
+				return fmt.Errorf("voter %d is at %d of %d", v.ReplicaID, v.LogEndOffset, p.HighWatermark)
+			}
+		}
+		return nil
+	})
+}
+
 var metaLeader = regexp.MustCompile(`leader=(\d+) for __meta-0" term=(\d+)`)
 
 // MetaLeader finds the leader of the metadata log in the nodes' own logs.

@@ -54,6 +54,8 @@ var Options = []Option{
 		Doc: "where the other nodes connect, with this program's own protocol"},
 	{Name: "peers", Env: "CHRONIK_RAFT_PEERS", Type: TypeString, Value: "N@HOST:PORT,…", Group: groupRaft, Raft: true,
 		Doc: "all other nodes: node id and raft address of each"},
+	{Name: "join", Env: "CHRONIK_RAFT_JOIN", Type: TypeString, Value: "HOST:PORT", Group: groupRaft, Raft: true,
+		Doc: "join the cluster of the node with this raft address; once joined, the stored membership holds"},
 	{Name: "bootstrap", Env: "CHRONIK_RAFT_BOOTSTRAP", Type: TypeBoolean, Group: groupRaft, Raft: true,
 		Doc: "found the cluster as soon as all peers have answered that they are blank too; on exactly one node, once"},
 }

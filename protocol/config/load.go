@@ -269,6 +269,16 @@ func (l *loader) cluster() {
 	if s.Peers, err = ParsePeers(text); err != nil {
 		l.fail("%s: %w; use for example 2@host:5001,3@host:5001", origin, err)
 	}
+	if join, origin := l.value("join"); join != "" {
+		host, port, err := splitAddress(join)
+		switch {
+		case err != nil || host == "" || port == 0:
+			l.fail("%s: %q is no address of another node; use host:port, its --raft-addr", origin, join)
+		case s.Bootstrap || len(s.Peers) > 0:
+			l.fail("%s: a node that joins a cluster has neither --bootstrap nor --peers", origin)
+		}
+		s.Join = hostPort(host, port)
+	}
 	for _, p := range s.Peers {
 		switch {
 		case p.ID == s.NodeID:

@@ -45,6 +45,7 @@ type Settings struct {
 	// In a raft-cluster only.
 	RaftAddr  string
 	Peers     []Peer
+	Join      string // raft address of some member, "": none
 	Bootstrap bool
 
 	// Kafka holds the broker configs given in the config file; all are accepted ones.

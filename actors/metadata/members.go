@@ -1,0 +1,94 @@
+package metadata
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"chronik/actors/cluster"
+	"chronik/actors/raftgroup"
+	"chronik/protocol/kerror"
+	"chronik/wal"
+)
+
+// register makes a directory a member of the cluster, under a registration number that nobody had before. When its node was
+// registered with another directory, that one is gone for good: it may have forgotten votes and records that it promised to
+// keep, so its replicas are replaced by new ones, which begin as learners; the old number never votes again.
+func (d *decider) register(n *cluster.Node) decision {
+	have := d.im.Nodes[n.ID]
+	switch {
+	case n.ID < 0 || n.Directory == (wal.DirectoryID{}):
+		return refuse(kerror.InvalidRegistration, "a node needs an id and a directory")
+	case have != nil && have.Directory == n.Directory:
+		return decision{body: struct{}{}}
+	case have != nil && d.online(n.ID):
+		return refuse(kerror.DuplicateBrokerRegistration, fmt.Sprintf("node %d is running with directory %s", n.ID, have.Directory))
+	}
+	row := *n
+	row.Replica = d.im.NextReplica
+	d.add(record{Node: &row})
+	if have != nil {
+		d.replace(have.Replica, row.Replica)
+	}
+	return decision{body: struct{}{}}
+}
+
+// replace gives every partition that has a replica in a directory a target with another in its place.
+func (d *decider) replace(old, with wal.ReplicaID) {
+	for _, name := range slices.Sorted(maps.Keys(d.im.Topics)) {
+		t := d.im.Topics[name]
+		var changed []*cluster.Partition
+		for _, p := range t.Partitions {
+			if p.ReplicaOf(old) == 0 {
+				continue
+			}
+			nodes, voters := p.Replicas, p.Voters
+			if p.Target != nil {
+				nodes, voters = p.Target, p.TargetVoters
+			}
+			voters = slices.Clone(voters)
+			for i := range voters {
+				if voters[i].Registration() == old {
+					voters[i] = wal.NewReplicaID(with, p.Generation+1)
+				}
+			}
+			changed = append(changed, towards(p, nodes, voters))
+		}
+		if len(changed) > 0 {
+			d.add(record{Assigned: &partitionsRecord{Topic: t.ID, Partitions: changed}})
+		}
+	}
+}
+
+// metaVoters is how many nodes vote in `__meta`, unless it was formed with more; all others listen.
+const metaVoters = 3
+
+// driveMembers leads `__meta` to a configuration in which every registered directory, and nothing else, is a member.
+func (m *Metadata) driveMembers(ctx actor.Context) {
+	if m.ready() {
+		m.g.Lead(ctx, m.members())
+	}
+}
+
+// members is that configuration: who votes stays a voter, and listeners fill the places of those that are gone.
+func (m *Metadata) members() raftgroup.Members {
+	var to raftgroup.Members
+	var rest []wal.ReplicaID
+	for _, n := range sortedNodes(m.image) {
+		if slices.Contains(m.conf.GetVoters(), uint64(n.Replica)) {
+			to.Voters = append(to.Voters, n.Replica)
+		} else {
+			rest = append(rest, n.Replica)
+		}
+	}
+	for _, r := range rest {
+		if n := m.image.NodeByReplica(r); len(to.Voters) < max(metaVoters, len(m.conf.GetVoters())) && m.o.Node.View.Online(n.ID) {
+			to.Voters = append(to.Voters, r)
+		} else {
+			to.Learners = append(to.Learners, r)
+		}
+	}
+	return to
+}
