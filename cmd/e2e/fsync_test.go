@@ -134,7 +134,7 @@ func children(pid int) (out []int) {
 func (n *Node) launchTraced(t *testing.T) string {
 	t.Helper()
 	trace := filepath.Join(t.TempDir(), "trace")
-	n.Process = Start(t, fmt.Sprintf("traced-%d", n.ID), t.TempDir(), n.Env, "strace", append([]string{"-f", "--seccomp-bpf", "-yy", "-ttt", "-T", "-s", "65536",
+	n.Process = Start(t, fmt.Sprintf("traced-%d", n.ID), t.TempDir(), n.Env, "strace", append([]string{"-f", "--seccomp-bpf", "-yy", "-ttt", "-T", "-s", "4096",
 		"-e", "trace=pwrite64,pwritev,pwritev2,read,readv,recvfrom,recvmsg,writev,write,sendto,sendmsg,fdatasync,fsync", "-o", trace, Binary(t)}, n.Args...)...)
 	t.Cleanup(func() { n.signalTraced(syscall.SIGKILL) }) // a node outlives its strace
 	return trace
