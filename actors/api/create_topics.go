@@ -107,7 +107,7 @@ func newTopic(t *kmsg.CreateTopicsRequestTopic) (cmd message.CreateTopic, code k
 // createdConfigs is what CreateTopics 5+ tells of a new topic (KIP-525).
 func createdConfigs(overrides map[string]string, b *config.Broker) []kmsg.CreateTopicsResponseTopicConfig {
 	out := []kmsg.CreateTopicsResponseTopicConfig{}
-	for _, d := range config.DescribeTopic(overrides, b) {
+	for _, d := range config.DescribeNewTopic(overrides, b) {
 		x := kmsg.NewCreateTopicsResponseTopicConfig()
 		x.Name, x.Value, x.ReadOnly, x.Source, x.IsSensitive = d.Name, d.Value, d.ReadOnly, int8(d.Source), d.Sensitive
 		out = append(out, x)

@@ -34,11 +34,9 @@ func (d *decider) alter(r *message.AlterResource) (kerror.Code, string) {
 		if why := CheckName(r.Name); why != "" {
 			return kerror.InvalidTopicException, why
 		}
-		t := d.im.Topics[r.Name]
-		if t == nil {
-			return kerror.UnknownTopicOrPartition, fmt.Sprintf("The topic '%s' does not exist.", r.Name)
+		if t := d.im.Topics[r.Name]; t != nil {
+			old = t.Configs
 		}
-		old = t.Configs
 	case resourceBroker:
 		if r.Name != "" {
 			id, err := strconv.Atoi(r.Name)
@@ -52,7 +50,7 @@ func (d *decider) alter(r *message.AlterResource) (kerror.Code, string) {
 	}
 	next := map[string]string{}
 	if !r.Replace {
-		next = maps.Clone(old)
+		maps.Copy(next, old)
 	}
 	for _, op := range r.Ops {
 		if op.Value == nil && op.Op != opDelete {
@@ -80,6 +78,9 @@ func (d *decider) alter(r *message.AlterResource) (kerror.Code, string) {
 	}
 	if err != nil {
 		return kerror.InvalidConfig, err.Error()
+	}
+	if r.Type == resourceTopic && d.im.Topics[r.Name] == nil { // Kafka looks at the configs first
+		return kerror.UnknownTopicOrPartition, fmt.Sprintf("The topic '%s' does not exist.", r.Name)
 	}
 	if !maps.Equal(old, next) {
 		d.add(record{Configs: &configsRecord{Type: r.Type, Name: r.Name, Configs: next}})

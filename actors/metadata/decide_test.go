@@ -327,6 +327,7 @@ func TestAlterConfigs(t *testing.T) {
 		{"null", message.AlterResource{Type: 2, Name: "t", Ops: []message.AlterConfig{{Key: "segment.ms"}}}, kerror.InvalidConfig, "map[retention.bytes:7]"},
 		{"append to what is no list", message.AlterResource{Type: 2, Name: "t", Ops: []message.AlterConfig{{Key: "segment.ms", Value: ptr("1"), Op: 2}}}, kerror.InvalidConfig, "map[retention.bytes:7]"},
 		{"no topic", message.AlterResource{Type: 2, Name: "u"}, kerror.UnknownTopicOrPartition, "map[retention.bytes:7]"},
+		{"no topic and malformed", message.AlterResource{Type: 2, Name: "u", Ops: []message.AlterConfig{set("segment.ms", "x")}}, kerror.InvalidConfig, "map[retention.bytes:7]"},
 		{"bad name", message.AlterResource{Type: 2, Name: "?"}, kerror.InvalidTopicException, "map[retention.bytes:7]"},
 		{"no such kind", message.AlterResource{Type: 8, Name: "t"}, kerror.InvalidRequest, "map[retention.bytes:7]"},
 		{"no such broker", message.AlterResource{Type: 4, Name: "9", Ops: []message.AlterConfig{set("max.connections", "7")}}, kerror.InvalidRequest, "map[retention.bytes:7]"},

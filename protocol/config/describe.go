@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Described is one row of a DescribeConfigs answer.
 type Described struct {
@@ -41,12 +44,37 @@ func (l *layers) values(names []string) (out []Synonym) {
 	return out
 }
 
+// shown is what DescribeConfigs tells of values: as Apache Kafka's, it leaves out those that stand before the first one of
+// the first name, also when that leaves none. So log.retention.hours is not seen behind retention.ms.
+func shown(all []Synonym, first string) []Synonym {
+	at := slices.IndexFunc(all, func(s Synonym) bool { return s.Name == first })
+	if at < 0 {
+		return nil
+	}
+	return all[at:]
+}
+
 // DescribeTopic lists all configs of a topic with these overrides on this broker, sorted by name.
 func DescribeTopic(overrides map[string]string, b *Broker) []Described {
+	return describeTopic(overrides, b, func(all []Synonym, names []string) []Synonym {
+		if len(names) == 0 {
+			return nil
+		}
+		return shown(all, names[0])
+	})
+}
+
+// DescribeNewTopic is DescribeTopic for the answer to CreateTopics, where the sources are the true ones.
+func DescribeNewTopic(overrides map[string]string, b *Broker) []Described {
+	return describeTopic(overrides, b, func(all []Synonym, _ []string) []Synonym { return all })
+}
+
+func describeTopic(overrides map[string]string, b *Broker, choose func([]Synonym, []string) []Synonym) []Described {
 	out := make([]Described, 0, len(topicRows))
 	for i := range topicRows {
 		r := &topicRows[i]
-		d := Described{Name: r.name, Source: SourceDefault, Type: r.typ, Doc: r.doc, Synonyms: b.from.synonyms(r.name)}
+		names := synonymsOf(r.name)
+		d := Described{Name: r.name, Source: SourceDefault, Type: r.typ, Doc: r.doc, Synonyms: choose(b.from.values(names), names)}
 		text := b.from.topicDefault(r)
 		if len(d.Synonyms) > 0 {
 			d.Source = d.Synonyms[0].Source
@@ -77,7 +105,7 @@ func DescribeBroker(b *Broker) []Described {
 				chain = synonymsOf(r.means)
 			}
 		}
-		if d.Synonyms = b.from.values(chain); len(d.Synonyms) > 0 {
+		if d.Synonyms = shown(b.from.values(chain), r.name); len(d.Synonyms) > 0 {
 			d.Source = d.Synonyms[0].Source
 		}
 		d.Value, _ = b.from.resolve(r.name)

@@ -42,7 +42,7 @@ public class GoldenCapture {
         for (JsonNode block : scenario) {
             try (Socket socket = new Socket(args[0], Integer.parseInt(args[1]))) {
                 socket.setTcpNoDelay(true);
-                for (short v = 0; v <= 18; v++) {
+                for (short v = (short) block.path("from").asInt(0); v <= block.path("upto").asInt(18); v++) {
                     vars.put("v", Short.toString(v));
                     for (JsonNode step : block.get("steps")) {
                         try {
@@ -89,6 +89,8 @@ public class GoldenCapture {
         byte[] frame = new byte[bytes.remaining()];
         bytes.get(frame);
         byte[] answer;
+        // What a broker shows of a change trails the controller's answer to it: such a step is repeated until its text is there.
+        String until = step.path("until").asText();
         do {
         socket.getOutputStream().write(ByteBuffer.allocate(4).putInt(frame.length).array());
         socket.getOutputStream().write(frame);
@@ -96,7 +98,7 @@ public class GoldenCapture {
         DataInputStream in = new DataInputStream(socket.getInputStream());
         answer = new byte[in.readInt()];
         in.readFully(answer);
-        } while (step.path("retry").asBoolean() && notYet(api, answer, version));
+        } while (step.path("retry").asBoolean() && notYet(api, answer, version) || !shown(api, answer, version).contains(until));
 
         ByteBuffer rest = ByteBuffer.wrap(answer);
         rest.getInt();
@@ -125,8 +127,8 @@ public class GoldenCapture {
             vars.put(name, at.asText());
             ObjectNode c = captured.putObject(name);
             c.put("path", path);
-            boolean uuid = path.endsWith("opicId");
-            c.put("kind", uuid ? "uuid" : at.isTextual() ? "string" : "number");
+            boolean uuid = path.endsWith("opicId"), random = path.endsWith("sessionId");
+            c.put("kind", uuid ? "uuid" : random ? "int32" : at.isTextual() ? "string" : "number");
             c.put("value", at.asText());
         }
         out.println(JSON.writeValueAsString(line));
@@ -134,13 +136,16 @@ public class GoldenCapture {
 
     /** A coordinator or leader that is still being made is asked again. */
     static boolean notYet(ApiKeys api, byte[] answer, short version) throws Exception {
+        return shown(api, answer, version).matches(".*\"errorCode\":(3|5|6|14|15|16)[,}].*");
+    }
+
+    static String shown(ApiKeys api, byte[] answer, short version) throws Exception {
         ByteBuffer rest = ByteBuffer.wrap(answer);
         rest.getInt();
         if (api.responseHeaderVersion(version) >= 1) rest.get();
         ApiMessage response = api.messageType.newResponse();
         response.read(new ByteBufferAccessor(rest), version);
-        String shown = toJson("Response", api, response, version).toString();
-        return shown.matches(".*\"errorCode\":(3|5|6|14|15|16)[,}].*");
+        return toJson("Response", api, response, version).toString();
     }
 
     /** Replaces ${name} in every string; a string "${records:...}" becomes a record batch. */
