@@ -39,8 +39,7 @@ func electLeaders(c *Call) {
 		req.ElectionType = electPreferred
 	}
 	if req.ElectionType != electPreferred && req.ElectionType != electUnclean {
-		resp.ErrorCode = int16(kerror.InvalidRequest)
-		c.Reply(resp)
+		c.refuseElections(req, resp)
 		return
 	}
 	im := c.Image()
@@ -64,9 +63,7 @@ func electLeaders(c *Call) {
 		for _, p := range partitions {
 			consider(&x, name, p, named)
 		}
-		if len(x.Partitions) > 0 {
-			resp.Topics = append(resp.Topics, x)
-		}
+		resp.Topics = append(resp.Topics, x)
 	}
 	if req.Topics == nil {
 		for _, name := range slices.Sorted(maps.Keys(im.Topics)) {
@@ -81,6 +78,23 @@ func electLeaders(c *Call) {
 		topic(req.Topics[i].Topic, req.Topics[i].Partitions, true)
 	}
 	c.awaitLeaders(resp, waiting, c.Now().Add(millis(req.TimeoutMillis)))
+}
+
+// refuseElections answers a kind of election that there is not.
+func (c *Call) refuseElections(req *kmsg.ElectLeadersRequest, resp *kmsg.ElectLeadersResponse) {
+	text := fmt.Sprintf("Unknown election type %d", req.ElectionType)
+	resp.ErrorCode = int16(kerror.InvalidRequest)
+	for i := range req.Topics {
+		x := kmsg.NewElectLeadersResponseTopic()
+		x.Topic = req.Topics[i].Topic
+		for _, p := range req.Topics[i].Partitions {
+			y := kmsg.NewElectLeadersResponseTopicPartition()
+			y.Partition, y.ErrorCode, y.ErrorMessage = p, int16(kerror.InvalidRequest), &text
+			x.Partitions = append(x.Partitions, y)
+		}
+		resp.Topics = append(resp.Topics, x)
+	}
+	c.Reply(resp)
 }
 
 // elect asks for one partition's election. A code is the outcome; without one the election is under way.

@@ -44,7 +44,7 @@ func (d *decider) retarget(topic string, c *message.ReassignPartition, keepFacto
 	have := t.Partitions[c.Index]
 	if c.Replicas == nil {
 		if !have.Reassigning() {
-			return nil, kerror.NoReassignmentInProgress, kerror.NoReassignmentInProgress.Text()
+			return nil, kerror.NoReassignmentInProgress, ""
 		}
 		return towards(have, have.Replicas, have.Voters), kerror.None, ""
 	}
