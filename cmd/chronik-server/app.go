@@ -21,7 +21,7 @@ func newApp() *cli.App {
 		Action:                func(c *cli.Context) error { return serve(c, config.Standalone) },
 		OnUsageError:          wrongUsage,
 		ExitErrHandler:        func(*cli.Context, error) {},
-		Commands:              []*cli.Command{standaloneCommand(), raftClusterCommand(), versionCommand(), completionCommand(), verifyLogCommand()},
+		Commands:              []*cli.Command{standaloneCommand(), raftClusterCommand(), clusterCommand(), versionCommand(), completionCommand(), verifyLogCommand()},
 	}
 	return app
 }

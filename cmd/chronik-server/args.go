@@ -15,7 +15,7 @@ func (e *usageError) Error() string { return e.text }
 func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // commands in the order of --help.
-var commandNames = []string{"standalone", "raft-cluster", "version", "completion", "verify-log", "help"}
+var commandNames = []string{"standalone", "raft-cluster", "cluster", "version", "completion", "verify-log", "help"}
 
 // checkPlacement reads the command line as far as to say which options stand in the wrong place, are unknown or are given
 // twice. The values themselves are parsed later.

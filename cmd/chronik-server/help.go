@@ -17,6 +17,8 @@ func helpText() string {
 Commands
   standalone                    one broker on its own; also without a command
   raft-cluster [RAFT_OPTIONS]   one node of a cluster
+  cluster COMMAND               look at a running cluster and change it: status, transfer-leader, rebalance,
+                                set-replication-factor, remove-node, add-node; cluster --help tells more
   verify-log DIR [--dump TOPIC-P [--records]]
                                 check the data directory of a stopped node, or list what it holds of a partition
   version                       what this program is

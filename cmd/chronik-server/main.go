@@ -1,9 +1,10 @@
 // Command chronik-server is a Kafka-compatible broker: alone in one command, or as one node of a Raft cluster.
 //
-// One file per command: standalone.go, raft_cluster.go, version.go, completion.go, verify_log.go. args.go says which
-// options stand in the wrong place, help.go prints the options by group, run.go joins the real clock, disk and network
-// to the broker and waits for a signal; http.go serves /metrics, /healthz and /readyz; refusals.go turns the broker's
-// errors into the flag at fault and the remedy. What can be set is in package config, nowhere else.
+// One file per command: standalone.go, raft_cluster.go, version.go, completion.go, verify_log.go; cluster.go and a cluster_*.go
+// for each concern of `cluster`, which is a Kafka client for operators. args.go says which options stand in the wrong place,
+// help.go prints the options by group, run.go joins the real clock, disk and network to the broker and waits for a signal;
+// http.go serves /metrics, /healthz and /readyz; refusals.go turns the broker's errors into the flag at fault and the remedy.
+// What can be set is in package config, nowhere else.
 package main
 
 import (
@@ -23,6 +24,7 @@ func main() { os.Exit(run(os.Args)) }
 func run(args []string) int {
 	var err error
 	if args[len(args)-1] != "--generate-bash-completion" {
+		args = flagsFirst(args)
 		err = checkPlacement(args[1:])
 	}
 	if err == nil {
