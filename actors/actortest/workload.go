@@ -77,6 +77,9 @@ func (w *Workload) Commits() (n int) {
 	return n
 }
 
+// KeepThree has every partition keep three replicas from now on.
+func (w *Workload) KeepThree() { w.mover.All = true }
+
 // Moves counts the reassignments that the metadata log took.
 func (w *Workload) Moves() int { return w.mover.Moves }
 
