@@ -18,7 +18,7 @@ const (
 
 const partitions = 4
 
-type figures struct{ messages, faults, lost, elections, acked, read, commits, moves int }
+type figures struct{ messages, faults, lost, elections, acked, read, commits, moves, rebalances int }
 
 // simulate runs one seed: a cluster of three, producers and consumers, faults; then everything is repaired, and all that was
 // acknowledged must be there, once, in order.
@@ -68,7 +68,7 @@ func run(t *testing.T, c *Cluster) figures {
 	}
 	x := figures{messages: c.Messages, faults: f.Count, lost: c.Lost, elections: inv.Elections}
 	if w != nil {
-		x.acked, x.read, x.commits, x.moves = w.Acked, w.Read, w.Commits(), w.Moves()
+		x.acked, x.read, x.commits, x.moves, x.rebalances = w.Acked, w.Read, w.Commits(), w.Moves(), w.Rebalances()
 	}
 	return x
 }
@@ -120,10 +120,11 @@ func TestSimulation(t *testing.T) {
 			sum.read += x.read
 			sum.commits += x.commits
 			sum.moves += x.moves
+			sum.rebalances += x.rebalances
 		})
 	}
-	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets, %d reassignments",
-		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits, sum.moves)
+	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets, %d reassignments, %d rebalances of a group",
+		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits, sum.moves, sum.rebalances)
 }
 
 // TestSimulationWipes: nodes lose their disks under load, one after the other, beside all other faults; each is admitted anew and
