@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/wcharczuk/go-chart/v2"
 	"github.com/wcharczuk/go-chart/v2/drawing"
 )
@@ -57,6 +58,21 @@ func median(v []float64) float64 {
 	s := slices.Clone(v)
 	slices.Sort(s)
 	return s[len(s)/2]
+}
+
+// touch writes one record to every partition: Apache Kafka names a leader before that one knows, and the load generator takes no
+// refusal.
+func touch(t testing.TB, addr, topic string, partitions int32) {
+	t.Helper()
+	cl := client(t, []string{addr}, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic))
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for p := range partitions {
+		if err := cl.ProduceSync(ctx, &kgo.Record{Partition: p, Value: []byte("x")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // deleteTopic deletes a topic of a bench round.
@@ -142,6 +158,7 @@ func TestBench(t *testing.T) {
 				topic := fmt.Sprintf("bench-%d-%d", len(table), i)
 				now := "0"
 				CreateTopic(t, []string{c.addr}, topic, partitions, 1, map[string]*string{"file.delete.delay.ms": &now})
+				touch(t, c.addr, topic, partitions)
 				m.rounds[c.name] = append(m.rounds[c.name], run(c, topic))
 				deleteTopic(t, c.addr, topic)
 			}
