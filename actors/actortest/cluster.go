@@ -60,7 +60,7 @@ func NewCluster(seed uint64, n int) *Cluster {
 	c := &Cluster{World: w, Net: newNetwork(w), committed: map[wal.GroupID]int64{}}
 	for i := 1; i <= n; i++ {
 		s := config.Settings{Mode: config.RaftCluster, KafkaPort: 9092, BindAddr: fmt.Sprintf("node-%d", i), AdvertisedHost: fmt.Sprintf("node-%d", i), AdvertisedPort: 9092,
-			NodeID: int32(i), DataDir: "data", Kafka: map[string]string{"offsets.topic.num.partitions": "2"}, RaftAddr: fmt.Sprintf("node-%d:5001", i), Bootstrap: i == 1}
+			NodeID: int32(i), DataDir: "data", Kafka: map[string]string{"offsets.topic.num.partitions": "2", "group.initial.rebalance.delay.ms": "300"}, RaftAddr: fmt.Sprintf("node-%d:5001", i), Bootstrap: i == 1}
 		for j := 1; j <= n; j++ {
 			if j != i {
 				s.Peers = append(s.Peers, config.Peer{ID: int32(j), Addr: fmt.Sprintf("node-%d:5001", j)})

@@ -2,8 +2,8 @@
 // clock, disk and network, chosen step by step by a seeded random source. The same seed gives the same run, bit for bit.
 //
 // It owns: the scheduler (world.go), mailboxes and dispatcher (mailbox.go), the clock (clock.go), the network (network.go),
-// nodes and their crashes (cluster.go), faults (faults.go), Kafka clients with their work and what they were told (client.go,
-// workload.go, committer.go), what must hold after every step (invariants.go) and the trace hash (hash.go). It holds no logic
+// nodes and their crashes (cluster.go), faults (faults.go), disks that are lost (wiper.go), partitions that move (mover.go), Kafka
+// clients with their work and what they were told (client.go, workload.go, committer.go, member.go), what must hold after every step (invariants.go) and the trace hash (hash.go). It holds no logic
 // of its own for replicas, metadata, groups, connections or the WAL: those are the production packages. Package rig runs the
 // replicas of some nodes without brokers, for tests of single rooms.
 //

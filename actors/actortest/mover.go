@@ -13,6 +13,8 @@ import (
 // partition must be where it was last sent.
 type Mover struct {
 	Moves int // taken by the metadata log
+	// All has every partition keep three replicas, in another order or on other nodes.
+	All bool
 
 	w      *Workload
 	client *Client
@@ -32,7 +34,11 @@ func (m *Mover) plan() {
 			return
 		}
 		var replicas []int32
-		for _, i := range m.w.c.Rand.Perm(len(m.w.c.Nodes))[:1+m.w.c.Rand.IntN(min(3, len(m.w.c.Nodes)))] {
+		few := min(3, len(m.w.c.Nodes))
+		if !m.All {
+			few = 1 + m.w.c.Rand.IntN(few)
+		}
+		for _, i := range m.w.c.Rand.Perm(len(m.w.c.Nodes))[:few] {
 			replicas = append(replicas, int32(i+1))
 		}
 		m.busy = true
@@ -77,6 +83,11 @@ func (m *Mover) stuck() string {
 	if m.busy {
 		return "a reassignment has no answer"
 	}
+	return m.underWay()
+}
+
+// underWay says what is not where it was last sent; "" when all nodes agree that everything is.
+func (m *Mover) underWay() string {
 	for _, n := range m.w.c.Nodes {
 		if n.View() == nil {
 			return fmt.Sprintf("node %d is down", n.ID)

@@ -18,7 +18,7 @@ const (
 
 const partitions = 4
 
-type figures struct{ messages, faults, lost, elections, acked, read, commits, moves int }
+type figures struct{ messages, faults, lost, elections, acked, read, commits, moves, rebalances int }
 
 // simulate runs one seed: a cluster of three, producers and consumers, faults; then everything is repaired, and all that was
 // acknowledged must be there, once, in order.
@@ -68,7 +68,7 @@ func run(t *testing.T, c *Cluster) figures {
 	}
 	x := figures{messages: c.Messages, faults: f.Count, lost: c.Lost, elections: inv.Elections}
 	if w != nil {
-		x.acked, x.read, x.commits, x.moves = w.Acked, w.Read, w.Commits(), w.Moves()
+		x.acked, x.read, x.commits, x.moves, x.rebalances = w.Acked, w.Read, w.Commits(), w.Moves(), w.Rebalances()
 	}
 	return x
 }
@@ -120,8 +120,59 @@ func TestSimulation(t *testing.T) {
 			sum.read += x.read
 			sum.commits += x.commits
 			sum.moves += x.moves
+			sum.rebalances += x.rebalances
 		})
 	}
-	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets, %d reassignments",
-		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits, sum.moves)
+	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets, %d reassignments, %d rebalances of a group",
+		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits, sum.moves, sum.rebalances)
+}
+
+// TestSimulationWipes: nodes lose their disks under load, one after the other, beside all other faults; each is admitted anew and
+// nothing that was acknowledged is lost. Half of the wipes hit a voter of the metadata.
+func TestSimulationWipes(t *testing.T) {
+	seeds := uint64(12)
+	if n, err := strconv.ParseUint(os.Getenv("CHRONIK_SIM_WIPES"), 10, 64); err == nil {
+		seeds = n
+	}
+	total := 0
+	for seed := uint64(1); seed <= seeds; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			c := NewCluster(seed, []int{3, 3, 5}[seed%3])
+			cryptotest.SetGlobalRandom(t, c.Seed)
+			inv := Watch(c)
+			for _, n := range c.Nodes {
+				n.Start()
+			}
+			var w *Workload
+			var x *Wiper
+			c.NewClient("admin").CreateTopic("t", partitions, 3, func() { w = NewWorkload(c, "t", partitions, 2); w.KeepThree(); x = NewWiper(w) })
+			if !c.RunUntil(30*time.Second, func() bool { return w != nil && w.Acked > 20 }) {
+				t.Fatal("the cluster did not begin to work")
+			}
+			var f *Faults
+			if seed%2 == 0 { // else nothing but wipes
+				f = NewFaults(c)
+			}
+			if !c.RunUntil(20*time.Minute, func() bool { return x.Wipes >= 6 }) && c.Violation == nil {
+				c.Fail("%d wipes; %s", x.Wipes, x.Redundant())
+			}
+			if f != nil {
+				f.Stop()
+			}
+			w.Stop()
+			for _, n := range c.Nodes {
+				n.Start()
+			}
+			if c.Violation == nil && !c.RunUntil(2*time.Minute, func() bool { return w.Settled() && x.Redundant() == "" }) {
+				c.Fail("two minutes after everything was repaired: %v; %s", w.Stuck(), x.Redundant())
+			}
+			w.Verify()
+			if c.Violation != nil {
+				t.Fatal(c.Violation)
+			}
+			total += x.Wipes
+			_ = inv
+		})
+	}
+	t.Logf("%d disks lost", total)
 }

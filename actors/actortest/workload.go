@@ -34,6 +34,7 @@ type Workload struct {
 	consumers  []*Consumer
 	committers []*Committer
 	mover      *Mover
+	group      *Group
 	seen       []map[int64]string // per partition: what was ever read at an offset
 	acked      []map[int64]string // per partition: what was acknowledged at an offset
 	stopped    bool
@@ -77,6 +78,12 @@ func (w *Workload) Commits() (n int) {
 	return n
 }
 
+// Rebalances counts the generations of the group that rebalances.
+func (w *Workload) Rebalances() int { return w.group.Rebalances }
+
+// KeepThree has every partition keep three replicas from now on.
+func (w *Workload) KeepThree() { w.mover.All = true }
+
 // Moves counts the reassignments that the metadata log took.
 func (w *Workload) Moves() int { return w.mover.Moves }
 
@@ -99,6 +106,7 @@ func NewWorkload(c *Cluster, topic string, partitions, producers int) *Workload 
 		w.committers = append(w.committers, NewCommitter(w, fmt.Sprintf("group-%d", i)))
 	}
 	w.mover = NewMover(w)
+	w.group = NewGroup(w)
 	return w
 }
 
@@ -374,7 +382,7 @@ func (w *Workload) Settled() bool {
 			return false
 		}
 	}
-	return w.mover.stuck() == ""
+	return w.mover.stuck() == "" && w.group.stuck() == ""
 }
 
 // Verify compares what was read with what was acknowledged: each acknowledged record at its offset, no value twice, and
@@ -420,8 +428,10 @@ func (w *Workload) Stuck() (out []string) {
 			out = append(out, s)
 		}
 	}
-	if s := w.mover.stuck(); s != "" {
-		out = append(out, s)
+	for _, s := range []string{w.mover.stuck(), w.group.stuck()} {
+		if s != "" {
+			out = append(out, s)
+		}
 	}
 	for i, c := range w.consumers {
 		if int(c.offset) < len(w.acked[i]) {

@@ -56,6 +56,7 @@ func init() { // the handlers reach back here through ApiVersions
 		{kmsg.OffsetDelete, 0, 0, 0, offsetDelete},
 		{kmsg.DescribeQuorum, 0, 2, 0, describeQuorum},
 		{kmsg.DescribeCluster, 0, 2, 0, describeCluster},
+		{kmsg.UnregisterBroker, 0, 0, 0, unregisterBroker},
 		{kmsg.DescribeProducers, 0, 0, 0, describeProducers},
 		{kmsg.DescribeTopicPartitions, 0, 0, 0, describeTopicPartitions},
 	}

@@ -89,7 +89,9 @@ func (b *Broker) admissionAnswered(ctx actor.Context, m *message.MetaCommandRepl
 		b.log.Warn("a node cannot be admitted now", "node", int32(a.peer.id), "why", m.Message, "code", m.Reason.String())
 		return true
 	}
-	b.admit(ctx, a.peer)
+	if n := b.node.View.Image().Nodes[a.peer.id]; n != nil && n.Directory == a.peer.up.Directory {
+		b.admit(ctx, a.peer) // else somebody else was registered meanwhile
+	}
 	return true
 }
 
@@ -105,12 +107,17 @@ func (b *Broker) snapshotTaken(ctx actor.Context, m *message.TakeSnapshotReply) 
 	}
 }
 
-// meetNodes makes links to nodes that were registered since.
+// meetNodes makes links to nodes that were registered since, and sends those away that are members no more.
 func (b *Broker) meetNodes(ctx actor.Context) {
 	if b.raftListener == nil {
 		return
 	}
 	nodes := b.node.View.Image().Nodes
+	for _, p := range b.peers.sorted() {
+		if p.up != nil && p.up.ClusterID != "" && nodes[p.id] == nil && b.upToDate() {
+			ctx.Send(p.pid, &message.Refuse{Why: fmt.Sprintf("node %d is no member of the cluster any more; to bring it back, start it on an empty directory", p.id)})
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(nodes)) {
 		n := nodes[id]
 		if p := b.peers.byID[n.ID]; p == nil || *p.addr.Load() == "" && n.PeerAddr != "" {

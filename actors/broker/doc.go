@@ -21,8 +21,11 @@
 //     blank. It stores the first snapshot before anybody hears of it; a member gives it to a blank node only when that node's
 //     directory is the one that was registered.
 //
-//  6. Whom a node talks to is decided by checkPeer alone: same cluster, same directory, same peer lists.
+//  6. A replica without data on disk is born only from an image with everything that this node ever applied; data of another
+//     Raft id than such an image names goes.
 //
-// Where to change what: start.go opening and refusals; form.go new clusters; peers.go links, strangers, gossip; reconcile.go
+//  7. Whom a node talks to is decided by checkPeer alone: same cluster, same directory, same peer lists.
+//
+// Where to change what: start.go opening and refusals; form.go new clusters; admit.go nodes that join, come back without their disk, or leave; peers.go links, strangers, gossip; reconcile.go
 // replicas; leaders.go leadership; topics.go automatic creation; shutdown.go the way out.
 package broker

@@ -16,6 +16,16 @@ func (b *Broker) leadershipChanged(ctx actor.Context, m *message.LeadershipChang
 	if b.replicas[m.Group] == nil && m.Group != wal.MetaGroup {
 		return // of a replica that is gone
 	}
+	if l.Leader != v.NodeID {
+		// A follower knows who leads, not who is in sync: it does not replace what the leader itself says in this term, and
+		// whatever that one says next replaces it.
+		l.Version = 0
+		if known := v.Leader(m.Group); known.Term == l.Term {
+			if l.Version = known.Version; known.Leader == l.Leader {
+				l.InSync = known.InSync
+			}
+		}
+	}
 	v.SetLeader(m.Group, &l)
 	if l.Leader == v.NodeID {
 		b.leading[m.Group] = l

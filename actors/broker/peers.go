@@ -274,7 +274,7 @@ func (b *Broker) stranger(ctx actor.Context, f *peerlink.Frame) {
 		return
 	}
 	p := b.peers.byID[h.Node]
-	if p == nil && b.formed && h.ClusterID == "" && !h.Bootstrap {
+	if p == nil && b.formed && h.Joining {
 		b.ensureLink(ctx, h.Node, "")
 		p = b.peers.byID[h.Node]
 	}

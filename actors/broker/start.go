@@ -106,6 +106,9 @@ func open(o Options) (*opened, error) {
 	if st.snapshot, err = metadata.Load(fsys, s.DataDir); errors.Is(err, fs.ErrNotExist) {
 		st.snapshot, err = nil, nil
 	}
+	if st.snapshot != nil && st.dir.Format.ClusterID == "" {
+		st.snapshot = nil // it ended while it adopted a cluster: it is blank, and may adopt again
+	}
 	if err == nil {
 		err = checkMode(s, st)
 	}

@@ -21,6 +21,8 @@ type Image struct {
 	NextReplica   wal.ReplicaID    // next registration number
 	NextProducer  kafka.ProducerID // next producer id block starts here
 	MetaVoters    []wal.ReplicaID
+	// Retired are directories whose nodes were registered anew with others, or left, oldest first; they stay out for good.
+	Retired []wal.DirectoryID
 }
 
 // PartitionRef finds a partition by its group.

@@ -22,6 +22,7 @@ const (
 	CmdAllocateProducer CommandKind = "allocate-producers"
 	CmdUpdateNode       CommandKind = "update-node"
 	CmdRegister         CommandKind = "register"
+	CmdUnregister       CommandKind = "unregister"
 	CmdReassign         CommandKind = "reassign"
 	CmdReached          CommandKind = "reached"
 	CmdDescribeQuorum   CommandKind = "describe-quorum" // changes nothing: the leader tells of its followers
@@ -109,6 +110,8 @@ type (
 	}
 	// AlterResults answers AlterConfigs.
 	AlterResults struct{ Resources []AlterResult }
+	// Unregister takes a node out of the cluster.
+	Unregister struct{ Node kafka.NodeID }
 	// Reassign moves partitions to other nodes, or (Replicas nil) takes such a wish back.
 	Reassign struct {
 		Topics      []ReassignTopic

@@ -26,8 +26,16 @@ func apply(d *cluster.Image, r *record) {
 	switch {
 	case r.Node != nil:
 		n := *r.Node
+		if have := d.Nodes[n.ID]; have != nil && have.Directory != n.Directory {
+			retire(d, have.Directory)
+		}
 		d.Nodes[n.ID] = &n
 		d.NextReplica = max(d.NextReplica, n.Replica+1)
+	case r.NodeGone != nil:
+		if have := d.Nodes[*r.NodeGone]; have != nil {
+			retire(d, have.Directory)
+			delete(d.Nodes, have.ID)
+		}
 	case r.Topic != nil:
 		t := &cluster.Topic{Name: r.Topic.Name, ID: r.Topic.ID, Internal: r.Topic.Internal, Partitions: r.Topic.Partitions, Configs: r.Topic.Configs}
 		putTopic(d, t)
@@ -63,6 +71,14 @@ func apply(d *cluster.Image, r *record) {
 	default:
 		panic(fmt.Sprintf("BUG: a metadata record of an unknown kind at index %d", d.Index))
 	}
+}
+
+// maxRetired bounds what is remembered of directories that are gone.
+const maxRetired = 1000
+
+func retire(d *cluster.Image, dir wal.DirectoryID) {
+	d.Retired = append(slices.Clone(d.Retired), dir)
+	d.Retired = d.Retired[max(0, len(d.Retired)-maxRetired):]
 }
 
 func putTopic(d *cluster.Image, t *cluster.Topic) {

@@ -71,6 +71,11 @@ func (d *decider) decide(kind message.CommandKind, body json.RawMessage) decisio
 		if err = json.Unmarshal(body, &n); err == nil {
 			out = d.register(&n)
 		}
+	case message.CmdUnregister:
+		var c message.Unregister
+		if err = json.Unmarshal(body, &c); err == nil {
+			out = d.unregister(&c)
+		}
 	case message.CmdReassign:
 		var c message.Reassign
 		if err = json.Unmarshal(body, &c); err == nil {

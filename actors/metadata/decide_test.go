@@ -20,10 +20,11 @@ import (
 
 // leader decides commands as the leader's actor does, and applies their records at once.
 type leader struct {
-	t     *testing.T
-	image *cluster.Image
-	ids   byte
-	log   [][]byte // entries
+	t      *testing.T
+	image  *cluster.Image
+	ids    byte
+	log    [][]byte // entries
+	online bool     // all nodes
 }
 
 func newLeader(t *testing.T, nodes int, racks ...string) *leader {
@@ -49,7 +50,7 @@ func (l *leader) run(kind message.CommandKind, body any) decision {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	d := &decider{im: draft(l.image), broker: config.Default(), newID: func() kafka.TopicID { l.ids++; return kafka.TopicID{l.ids} }}
+	d := &decider{im: draft(l.image), online: func(kafka.NodeID) bool { return l.online }, broker: config.Default(), newID: func() kafka.TopicID { l.ids++; return kafka.TopicID{l.ids} }}
 	out := d.decide(kind, b)
 	if len(out.records) > 0 {
 		e := entry{Records: out.records}

@@ -16,4 +16,5 @@
 //  4. An answer leaves only when the asker's own node has applied what it speaks of.
 //  5. The snapshot (files.go) is checked when it is read; the readable file of --file-metadata is never read for what it says.
 //  6. Only the leader draws random ids and looks at configs' defaults; the records carry the results.
+//  7. A directory that was replaced or left is never registered again; a replica that comes again has another Raft id.
 package metadata

@@ -59,6 +59,7 @@ func (m *Metadata) Apply(entries []wal.Entry) {
 		}
 	}
 	next.Index = m.pos.Index
+	next.MetaVoters = votersOf(m.conf)
 	m.image = next
 	m.publish(ctx, before)
 	m.settle(ctx)
@@ -179,6 +180,7 @@ func (m *Metadata) Restore(data []byte, pos wal.Position, conf *pb.ConfState) {
 	}
 	before := m.image
 	m.image, m.pos, m.snapped, m.conf = s.image(), pos, pos, conf
+	m.image.MetaVoters = votersOf(conf)
 	m.publish(m.g.Context(), before)
 	if m.o.FileMetadata {
 		m.show()

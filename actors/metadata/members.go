@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors/cluster"
+	"chronik/actors/message"
 	"chronik/actors/raftgroup"
 	"chronik/protocol/kerror"
 	"chronik/wal"
@@ -23,6 +24,8 @@ func (d *decider) register(n *cluster.Node) decision {
 		return refuse(kerror.InvalidRegistration, "a node needs an id and a directory")
 	case have != nil && have.Directory == n.Directory:
 		return decision{body: struct{}{}}
+	case slices.Contains(d.im.Retired, n.Directory):
+		return refuse(kerror.InvalidRegistration, fmt.Sprintf("directory %s of node %d was a member before and may have forgotten what it promised: start the node on an empty directory", n.Directory, n.ID))
 	case have != nil && d.online(n.ID):
 		return refuse(kerror.DuplicateBrokerRegistration, fmt.Sprintf("node %d is running with directory %s", n.ID, have.Directory))
 	}
@@ -32,6 +35,32 @@ func (d *decider) register(n *cluster.Node) decision {
 	if have != nil {
 		d.replace(have.Replica, row.Replica)
 	}
+	return decision{body: struct{}{}}
+}
+
+// unregister takes a node out of the cluster that has no replicas any more. Its directory never comes back; a new one may.
+func (d *decider) unregister(c *message.Unregister) decision {
+	n := d.im.Nodes[c.Node]
+	if n == nil {
+		return refuse(kerror.BrokerIDNotRegistered, fmt.Sprintf("Broker ID %d is not currently registered", c.Node))
+	}
+	held, example := 0, ""
+	for _, ref := range d.im.ByGroup {
+		if ref.Partition.ReplicaOf(n.Replica) != 0 {
+			held++
+			if name := fmt.Sprintf("%s-%d", ref.Topic.Name, ref.Partition.Index); example == "" || name < example {
+				example = name
+			}
+		}
+	}
+	switch {
+	case held > 0:
+		return refuse(kerror.InvalidRequest, fmt.Sprintf("node %d still has replicas of %d partitions, %s among them: move them to other nodes first", c.Node, held, example))
+	case len(d.im.Nodes) == 1:
+		return refuse(kerror.InvalidRequest, fmt.Sprintf("node %d is the only one", c.Node))
+	}
+	id := c.Node
+	d.add(record{NodeGone: &id})
 	return decision{body: struct{}{}}
 }
 

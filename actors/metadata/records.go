@@ -20,6 +20,7 @@ type entry struct {
 // record changes one thing; exactly one field is set.
 type record struct {
 	Node       *nodeRecord       `json:",omitempty"`
+	NodeGone   *kafka.NodeID     `json:",omitempty"`
 	Topic      *topicRecord      `json:",omitempty"`
 	Deleted    *kafka.TopicID    `json:",omitempty"`
 	Partitions *partitionsRecord `json:",omitempty"`

@@ -31,6 +31,7 @@ type snapshot struct {
 	Nodes          []*cluster.Node
 	Topics         []*cluster.Topic
 	BrokerConfigs  map[string]map[string]string `json:",omitempty"`
+	Retired        []wal.DirectoryID            `json:",omitempty"`
 	NextGroup      wal.GroupID
 	NextReplica    wal.ReplicaID
 	NextProducer   kafka.ProducerID
@@ -48,7 +49,7 @@ func (s *snapshot) conf() *pb.ConfState {
 func makeSnapshot(im *cluster.Image, pos wal.Position, conf *pb.ConfState) *snapshot {
 	s := &snapshot{FormatVersion: snapshotVersion, Index: pos.Index, Term: pos.Term, ClusterID: im.ClusterID,
 		Voters: conf.GetVoters(), Learners: conf.GetLearners(), VotersOutgoing: conf.GetVotersOutgoing(), LearnersNext: conf.GetLearnersNext(), AutoLeave: conf.GetAutoLeave(),
-		BrokerConfigs: im.BrokerConfigs, NextGroup: im.NextGroup, NextReplica: im.NextReplica, NextProducer: im.NextProducer}
+		BrokerConfigs: im.BrokerConfigs, Retired: im.Retired, NextGroup: im.NextGroup, NextReplica: im.NextReplica, NextProducer: im.NextProducer}
 	for _, n := range im.Nodes {
 		s.Nodes = append(s.Nodes, n)
 	}
@@ -102,10 +103,19 @@ func (s *snapshot) image() *cluster.Image {
 		im.BrokerConfigs[k] = v
 	}
 	im.NextGroup, im.NextReplica, im.NextProducer = s.NextGroup, s.NextReplica, s.NextProducer
-	for _, v := range s.Voters {
-		im.MetaVoters = append(im.MetaVoters, wal.ReplicaID(v))
-	}
+	im.MetaVoters, im.Retired = votersOf(s.conf()), s.Retired
 	return im
+}
+
+// votersOf lists who votes on metadata, in transition also those that are about to leave.
+func votersOf(c *pb.ConfState) (out []wal.ReplicaID) {
+	for _, v := range slices.Concat(c.GetVoters(), c.GetVotersOutgoing()) {
+		if !slices.Contains(out, wal.ReplicaID(v)) {
+			out = append(out, wal.ReplicaID(v))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // birthPosition is where a new cluster's log of metadata begins: the first snapshot stands for entry 1 of term 1.

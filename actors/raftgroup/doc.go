@@ -14,4 +14,6 @@
 //  3. A WriteDone of another incarnation is ignored.
 //  4. Machine methods run inside Receive, in log order; Apply sees every committed entry exactly once per incarnation.
 //  5. A snapshot is stepped only after Machine.Prepare has everything that it stands for on disk.
+//  6. A member comes as a learner, and votes only once it is caught up (members.go); who votes changes by joint consensus, one
+//     change at a time. Each step follows from the group's own configuration, so that any leader goes on with it.
 package raftgroup

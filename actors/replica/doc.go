@@ -20,5 +20,5 @@
 //
 // Where to change what: append.go acknowledgements and checks; producers.go idempotence; fetch.go reads; offsets.go
 // ListOffsets and epochs; barrier.go confirmed reads; retention.go roll and retention; flush.go segments; copy.go catching up
-// from a leader's segments; isr.go the in-sync set.
+// from a leader's segments; isr.go the in-sync set; membership.go reassignments (the steps are in raftgroup's members.go).
 package replica

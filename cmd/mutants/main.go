@@ -118,7 +118,7 @@ func try(m mutant) (killer string, err error) {
 	for _, args := range m.kill {
 		cmd := exec.Command("go", append([]string{"test"}, strings.Fields(args)...)...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "CHRONIK_SIM_SEEDS=40")
+		cmd.Env = append(os.Environ(), "CHRONIK_SIM_SEEDS=150")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return firstFailure(string(out)), nil

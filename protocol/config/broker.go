@@ -111,8 +111,7 @@ var brokerRows = []row{
 		doc: "The most fetch sessions that are kept; 0: none."},
 	{name: "max.request.partition.size.limit", typ: TypeInt, def: "2000", check: atLeast(1), only: []string{"2000"}, why: "the limit is fixed",
 		doc: "The most partitions in one answer of DescribeTopicPartitions."},
-	{name: "message.max.bytes", typ: TypeInt, def: "1048588", check: atLeast(0), means: "max.message.bytes", update: clusterWide,
-		broker: func(b *Broker, v value) { b.MessageMaxBytes = int32(v.num) }},
+	{name: "message.max.bytes", typ: TypeInt, def: "1048588", check: atLeast(0), means: "max.message.bytes", update: clusterWide},
 	{name: "min.insync.replicas", typ: TypeInt, def: "1", means: "min.insync.replicas", update: clusterWide},
 	{name: "node.id", typ: TypeInt, none: true, why: identity("--node-id"), doc: "The node's number in the cluster."},
 	{name: "num.partitions", typ: TypeInt, def: "1", check: atLeast(1), broker: func(b *Broker, v value) { b.NumPartitions = int32(v.num) },
@@ -236,6 +235,32 @@ func acceptBroker(name, text string) (*row, value, error) {
 
 // isIdentity tells the rows whose values come from the command line.
 func isIdentity(r *row) bool { return r.none && !r.honoured() && len(r.only) == 0 && r.doc != "" }
+
+// Honoured lists the configs that change what a broker or a topic does, by themselves and not as the default of another,
+// sorted.
+func Honoured() []string {
+	var out []string
+	for i := range brokerRows {
+		if brokerRows[i].broker != nil {
+			out = append(out, brokerRows[i].name)
+		}
+	}
+	for i := range topicRows {
+		if topicRows[i].topic != nil {
+			out = append(out, topicRows[i].name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// TopicDefault is the topic config that a broker config is the default of; "" when it is none.
+func TopicDefault(brokerConfig string) string {
+	if r := find(brokerRows, brokerConfig); r != nil {
+		return r.means
+	}
+	return ""
+}
 
 // BrokerConfigNames lists the broker configs that have a meaning here, sorted.
 func BrokerConfigNames() []string { return names(brokerRows) }

@@ -15,7 +15,6 @@ type Topic struct {
 	TimestampType        string // CreateTime or LogAppendTime
 	TimestampBeforeMaxMs int64
 	TimestampAfterMaxMs  int64
-	FileDeleteDelayMs    int64
 }
 
 // Broker is a node's effective configuration (static settings plus dynamic broker configs), as the actors need it. It
@@ -30,7 +29,6 @@ type Broker struct {
 	OffsetsRetentionCheck     time.Duration
 	OffsetMetadataMaxBytes    int
 	AutoCreateTopics          bool
-	MessageMaxBytes           int32
 	RequestMaxBytes           int
 	MaxConnections            int
 	ConnectionsMaxIdle        time.Duration // negative: connections may idle for ever
