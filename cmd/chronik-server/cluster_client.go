@@ -90,7 +90,7 @@ func refusalOf(code int16, text *string) error {
 	if err == nil {
 		return nil
 	}
-	if text != nil && *text != "" {
+	if text != nil && *text != "" && !strings.Contains(err.Error(), strings.TrimSuffix(*text, ".")) {
 		return fmt.Errorf("%w (%s)", err, *text)
 	}
 	return err

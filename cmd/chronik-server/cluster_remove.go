@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/urfave/cli/v2"
 )
@@ -14,6 +16,8 @@ import (
 const (
 	// failoverPatience is how long partitions of a dead node may take to have another leader.
 	failoverPatience = 6 * time.Second
+	// unregisterPatience is for the change of the metadata quorum that comes with it.
+	unregisterPatience = 45 * time.Second
 	// drainRounds bounds how often a node is drained again because topics were created on it meanwhile.
 	drainRounds = 5
 )
@@ -197,8 +201,6 @@ func (r *removal) stuckError(stuck []partitionID) error {
 
 // unregister takes out a node that holds nothing.
 func (r *removal) unregister() error {
-	ctx, cancel := r.call()
-	defer cancel()
 	at, served, err := r.whoUnregisters()
 	if err != nil {
 		return fmt.Errorf("node %d holds nothing any more; asking who can take it out: %w", r.id, err)
@@ -208,6 +210,8 @@ func (r *removal) unregister() error {
 			"it holds nothing and may be off, but it still counts as a node: new topics may be placed on it, and the metadata quorum counts its vote\n", r.id)
 		return err
 	}
+	ctx, cancel := context.WithTimeout(r.ctx, unregisterPatience)
+	defer cancel()
 	req := kmsg.NewPtrUnregisterBrokerRequest()
 	req.BrokerID = r.id
 	answer, err := r.cl.Broker(int(at)).RetriableRequest(ctx, req)
@@ -215,7 +219,7 @@ func (r *removal) unregister() error {
 		a := answer.(*kmsg.UnregisterBrokerResponse)
 		err = refusalOf(a.ErrorCode, a.ErrorMessage)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.BrokerIDNotRegistered) { // that is so when an answer was lost and the client asked again
 		return fmt.Errorf("node %d is drained, not unregistered: %w; give the same command again", r.id, err)
 	}
 	if r.force {
@@ -248,12 +252,16 @@ func (r *removal) whoUnregisters() (at int32, served bool, err error) {
 			continue
 		}
 		ctx, cancel := r.call()
-		var answer any
-		answer, err = r.cl.Broker(int(n.id)).RetriableRequest(ctx, kmsg.NewPtrApiVersionsRequest())
+		req := kmsg.NewPtrApiVersionsRequest()
+		req.ClientSoftwareName, req.ClientSoftwareVersion = "chronik-server", "1"
+		var answer kmsg.Response
+		answer, err = r.cl.Broker(int(n.id)).RetriableRequest(ctx, req)
 		cancel()
 		if err == nil {
-			keys := answer.(*kmsg.ApiVersionsResponse).ApiKeys
-			return n.id, slices.ContainsFunc(keys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == int16(kmsg.UnregisterBroker) }), nil
+			a := answer.(*kmsg.ApiVersionsResponse)
+			if err = refusalOf(a.ErrorCode, nil); err == nil {
+				return n.id, slices.ContainsFunc(a.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return k.ApiKey == int16(kmsg.UnregisterBroker) }), nil
+			}
 		}
 	}
 	return 0, false, err
