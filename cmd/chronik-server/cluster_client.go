@@ -35,6 +35,7 @@ type operator struct {
 	seeds string
 	out   io.Writer
 	term  bool // out is a terminal
+	met   bool // some node answered
 }
 
 // operate makes the client; it connects when something is asked.
@@ -66,17 +67,36 @@ func operate(c *cli.Context, action func(*operator, *cli.Context) error) error {
 	return err
 }
 
-// ping asks any seed, once each: a client would try for longer, when the address is only mistyped.
-func (o *operator) ping() (err error) {
-	for _, s := range o.cl.SeedBrokers() {
-		ctx, cancel := context.WithTimeout(o.ctx, nodePatience)
-		_, err = s.Request(ctx, kmsg.NewPtrApiVersionsRequest())
-		cancel()
-		if err == nil {
-			return nil
+// meet asks every address for the nodes it knows, once: a client would try for longer, when one is only mistyped. An address
+// that knows none is left out from then on: a node that was taken out of the cluster answers, but knows nothing that is true.
+func (o *operator) meet() error {
+	seeds := o.cl.SeedBrokers()
+	errs := make([]error, len(seeds))
+	var asked sync.WaitGroup
+	for i, s := range seeds {
+		asked.Go(func() {
+			ctx, cancel := context.WithTimeout(o.ctx, nodePatience)
+			defer cancel()
+			req := kmsg.NewPtrMetadataRequest()
+			req.Topics = []kmsg.MetadataRequestTopic{}
+			r, err := s.Request(ctx, req)
+			if err == nil && len(r.(*kmsg.MetadataResponse).Brokers) == 0 {
+				err = errors.New("it knows no node: it was taken out of the cluster, or has not joined yet")
+			}
+			errs[i] = err
+		})
+	}
+	asked.Wait()
+	var good []string
+	for i, a := range strings.Split(o.seeds, ",") {
+		if errs[i] == nil {
+			good = append(good, strings.TrimSpace(a))
 		}
 	}
-	return err
+	if len(good) == 0 {
+		return fmt.Errorf("--bootstrap-server: no node of a cluster answers at %s (%w); name the Kafka address of a running node", o.seeds, errs[0])
+	}
+	return o.cl.UpdateSeedBrokers(good...)
 }
 
 // call is the time that one call has.
@@ -142,8 +162,11 @@ type quorumMember struct {
 
 // look asks for everything. Only the metadata must be answered; of a node that does not answer it says so.
 func (o *operator) look() (*view, error) {
-	if err := o.ping(); err != nil {
-		return nil, fmt.Errorf("--bootstrap-server: no node answers at %s (%w); name the Kafka address of a running node", o.seeds, err)
+	if !o.met {
+		if err := o.meet(); err != nil {
+			return nil, err
+		}
+		o.met = true
 	}
 	v := &view{}
 	if err := o.lookAtTopics(v); err != nil {

@@ -138,15 +138,16 @@ func (r *removal) check(v *view) error {
 func (r *removal) plan(v *view) (plan []change, stuck []partitionID, err error) {
 	plan, short := planDrain(v.planNodes(r.id), v.placed(), r.id, r.force)
 	if len(short) > 0 && !r.force {
-		text := fmt.Sprintf("node %d cannot be removed: ", r.id)
-		for i, t := range short {
-			if i > 0 {
-				text += "; "
-			}
-			text += fmt.Sprintf("topic %s has %d replicas, and only %d nodes remain", t.topic, t.replicas, t.left)
-		}
-		text += "\nadd a node first (" + r.command("add-node") + "), or have fewer replicas:"
+		var why []string
 		for _, t := range short {
+			why = append(why, fmt.Sprintf("topic %s has %d replicas, and only %d nodes remain", t.topic, t.replicas, t.left))
+		}
+		text := fmt.Sprintf("node %d cannot be removed: %s\nadd a node first (%s), or have fewer replicas:", r.id, firstOf(why), r.command("add-node"))
+		for i, t := range short {
+			if i == mostNamed {
+				text += "\n  and so on"
+				break
+			}
 			text += "\n  " + r.command("set-replication-factor %s %d", t.topic, t.left)
 		}
 		return nil, nil, errors.New(text)
