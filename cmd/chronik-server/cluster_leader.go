@@ -35,6 +35,10 @@ func (o *operator) transferLeader(c *cli.Context) error {
 		return fmt.Errorf("%s is being reassigned: wait until %s shows that it is done", id, o.command("status"))
 	case !slices.Contains(p.replicas, node):
 		return fmt.Errorf("node %d has no replica of %s; nodes %s have", node, id, idText(p.replicas))
+	case !v.node(node).reachable():
+		return fmt.Errorf("node %d does not answer (%s): start it first", node, v.node(node).why)
+	case p.leader < 0:
+		return fmt.Errorf("%s has no leader who could hand over: start more of its nodes, %s", id, idText(p.replicas))
 	case !slices.Contains(p.inSync, node):
 		return fmt.Errorf("node %d is not in sync with %s, nodes %s are: start it, or wait until it has caught up", node, id, idText(p.inSync))
 	}

@@ -50,13 +50,25 @@ func moveOptions(c *cli.Context) error {
 	return nil
 }
 
-// carryOut moves, and returns when every partition is where the plan wants it.
+// carryOut moves, and returns when every partition is where the plan wants it. Those without a leader cannot move, and must not
+// keep the others from it.
 func (o *operator) carryOut(c *cli.Context, v *view, plan []change) error {
+	var stuck []string
+	plan = slices.DeleteFunc(slices.Clone(plan), func(x change) bool {
+		alone := v.part(x.partitionID).leader < 0
+		if alone {
+			stuck = append(stuck, fmt.Sprintf("%s (replicas on nodes %s)", x.partitionID, idText(x.From)))
+		}
+		return alone
+	})
 	sizes := func(id partitionID) int64 { return v.part(id).size }
 	m := &mover{o: o, parallel: c.Int("parallel"), timeout: c.Duration("timeout"), sizes: sizes, waiting: slices.Clone(plan), moving: map[partitionID]*moving{}}
 	m.progress = newProgress(o.out, o.term, plan, sizes, time.Now())
 	err := m.run()
 	m.progress.end(time.Now())
+	if err == nil && len(stuck) > 0 {
+		err = fmt.Errorf("%d partitions have no leader, and stay as they are: %s\nstart more of their nodes, then give the same command again", len(stuck), firstOf(stuck))
+	}
 	return err
 }
 
@@ -257,6 +269,9 @@ func (m *mover) waits(fresh *view) string {
 	}
 	if behind := lagging(fresh, p); len(behind) > 0 {
 		return fmt.Sprintf("%s is being copied to node %s", id, idText(behind))
+	}
+	if len(p.offline) > 0 {
+		return fmt.Sprintf("%s waits, while node %s is not there", id, idText(p.offline))
 	}
 	return fmt.Sprintf("%s is about to drop node %s", id, idText(p.removes))
 }

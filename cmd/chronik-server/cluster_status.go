@@ -113,7 +113,7 @@ func statusOf(v *view) *clusterStatus {
 		if p.leader < 0 {
 			s.Leaderless.add(p.String())
 		}
-		if len(missing(p.target(), p.inSync)) > 0 {
+		if len(missing(p.target(), missing(p.inSync, p.offline))) > 0 { // who is gone is in sync on paper for a while
 			s.UnderReplicated.add(p.String())
 		}
 		if len(p.adding)+len(p.removes) > 0 {
