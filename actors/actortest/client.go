@@ -140,6 +140,19 @@ func (c *Client) anyBroker() string {
 	return KafkaAddr(c.cluster.Nodes[c.cluster.Rand.IntN(len(c.cluster.Nodes))].ID)
 }
 
+// coordinator finds the address of a group's coordinator; "" when it is not known now.
+func (c *Client) coordinator(group string, then func(addr string)) {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.Version, req.CoordinatorKey = 2, group
+	c.Ask(c.anyBroker(), req, func(r kmsg.Response, err error) {
+		if err != nil || r.(*kmsg.FindCoordinatorResponse).ErrorCode != 0 {
+			then("")
+			return
+		}
+		then(KafkaAddr(int(r.(*kmsg.FindCoordinatorResponse).NodeID)))
+	})
+}
+
 // leader finds the address of a partition's leader; "" when it is not known now.
 func (c *Client) leader(topic string, partition int32, then func(addr string)) {
 	req := kmsg.NewPtrMetadataRequest()

@@ -40,14 +40,11 @@ func (c *Committer) at(f func()) {
 		f()
 		return
 	}
-	req := kmsg.NewPtrFindCoordinatorRequest()
-	req.Version, req.CoordinatorKey = 2, c.group
-	c.client.Ask(c.client.anyBroker(), req, func(r kmsg.Response, err error) {
-		if err != nil || r.(*kmsg.FindCoordinatorResponse).ErrorCode != 0 {
+	c.client.coordinator(c.group, func(addr string) {
+		if c.addr = addr; addr == "" {
 			c.again(func() { c.at(f) })
 			return
 		}
-		c.addr = KafkaAddr(int(r.(*kmsg.FindCoordinatorResponse).NodeID))
 		f()
 	})
 }

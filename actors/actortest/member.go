@@ -89,14 +89,11 @@ func (m *groupMember) at(f func()) {
 		f()
 		return
 	}
-	req := kmsg.NewPtrFindCoordinatorRequest()
-	req.Version, req.CoordinatorKey = 2, rebalancingGroup
-	m.client.Ask(m.client.anyBroker(), req, func(r kmsg.Response, err error) {
-		if err != nil || r.(*kmsg.FindCoordinatorResponse).ErrorCode != 0 {
+	m.client.coordinator(rebalancingGroup, func(addr string) {
+		if m.addr = addr; addr == "" {
 			m.again(func() { m.at(f) })
 			return
 		}
-		m.addr = KafkaAddr(int(r.(*kmsg.FindCoordinatorResponse).NodeID))
 		f()
 	})
 }

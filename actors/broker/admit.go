@@ -17,9 +17,6 @@ import (
 // admitEvery spaces, in ticks, the tries to admit a node that waits.
 const admitEvery = 10
 
-// admission is a question to the metadata replica on the way of a blank node into the cluster.
-type admission struct{ peer *peer }
-
 // known finds the peer that a link belongs to. A link to whoever is at --join learns only now who that is.
 func (b *Broker) known(m *message.PeerUp) *peer {
 	if p := b.peers.byID[m.Node]; p != nil {
@@ -49,10 +46,7 @@ func (b *Broker) admit(ctx actor.Context, p *peer) {
 		}
 	}
 	b.token++
-	if b.admissions == nil {
-		b.admissions = map[uint64]admission{}
-	}
-	b.admissions[b.token] = admission{p}
+	b.admissions[b.token] = p
 	n := b.node.View.Image().Nodes[m.Node]
 	if n != nil && n.Directory == m.Directory {
 		ctx.Send(b.node.View.Metadata(), &message.TakeSnapshot{ReplyTo: message.ReplyTo{PID: ctx.Self(), Token: b.token}})
@@ -77,33 +71,33 @@ func (b *Broker) admit(ctx actor.Context, p *peer) {
 
 // admissionAnswered goes on when a node is registered; false: the answer is to another question.
 func (b *Broker) admissionAnswered(ctx actor.Context, m *message.MetaCommandReply) bool {
-	a, ok := b.admissions[m.Token]
+	p, ok := b.admissions[m.Token]
 	if !ok {
 		return false
 	}
 	delete(b.admissions, m.Token)
-	if a.peer.up == nil || a.peer.up.ClusterID != "" {
+	if p.up == nil || p.up.ClusterID != "" {
 		return true
 	}
 	if m.Reason != 0 {
-		b.log.Warn("a node cannot be admitted now", "node", int32(a.peer.id), "why", m.Message, "code", m.Reason.String())
+		b.log.Warn("a node cannot be admitted now", "node", int32(p.id), "why", m.Message, "code", m.Reason.String())
 		return true
 	}
-	if n := b.node.View.Image().Nodes[a.peer.id]; n != nil && n.Directory == a.peer.up.Directory {
-		b.admit(ctx, a.peer) // else somebody else was registered meanwhile
+	if n := b.node.View.Image().Nodes[p.id]; n != nil && n.Directory == p.up.Directory {
+		b.admit(ctx, p) // else somebody else was registered meanwhile
 	}
 	return true
 }
 
 // snapshotTaken gives a registered node the cluster.
 func (b *Broker) snapshotTaken(ctx actor.Context, m *message.TakeSnapshotReply) {
-	a, ok := b.admissions[m.Token]
+	p, ok := b.admissions[m.Token]
 	if !ok {
 		return
 	}
 	delete(b.admissions, m.Token)
-	if a.peer.up != nil && a.peer.up.ClusterID == "" {
-		ctx.Send(a.peer.pid, &message.Adopt{Snapshot: m.Snapshot})
+	if p.up != nil && p.up.ClusterID == "" {
+		ctx.Send(p.pid, &message.Adopt{Snapshot: m.Snapshot})
 	}
 }
 

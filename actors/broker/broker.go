@@ -59,7 +59,7 @@ type Broker struct {
 	metaLast                    wal.Index                        // where the metadata log ended when this node started
 	creating                    map[string]bool
 	peers                       peers
-	admissions                  map[uint64]admission
+	admissions                  map[uint64]*peer                   // questions to the metadata replica on the way of blank nodes into the cluster, by token
 	leading                     map[wal.GroupID]cluster.Leadership // what this node's replicas lead, for gossip
 	incarnation                 uint64
 	formed                      bool

@@ -161,7 +161,7 @@ func (st *opened) close() {
 func newBroker(o Options, st *opened) (*Broker, error) {
 	f := st.dir.Format
 	node := &actors.Node{Env: o.Env, Runtime: o.Runtime, View: cluster.NewView(kafka.NodeID(f.NodeID)), DataDir: o.Settings.DataDir, Metrics: o.Metrics, Probe: o.Probe}
-	b := &Broker{o: o, st: st, node: node, log: o.Env.Log, replicas: map[wal.GroupID]*child{}, leaving: map[wal.GroupID]bool{}, again: map[kafka.TopicID]bool{}, seen: map[kafka.TopicID]*cluster.Topic{},
+	b := &Broker{o: o, st: st, node: node, log: o.Env.Log, replicas: map[wal.GroupID]*child{}, leaving: map[wal.GroupID]bool{}, admissions: map[uint64]*peer{}, again: map[kafka.TopicID]bool{}, seen: map[kafka.TopicID]*cluster.Topic{},
 		creating: map[string]bool{}, leading: map[wal.GroupID]cluster.Leadership{}}
 	b.self.Store(uint64(f.Replica))
 	b.introduce()

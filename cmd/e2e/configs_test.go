@@ -147,19 +147,7 @@ var proofs = map[string]proof{
 					t.Fatal(err)
 				}
 			}
-			req := kmsg.NewPtrFetchRequest()
-			req.MaxBytes, req.MaxWaitMillis, req.Version = 10<<20, 1000, 12
-			ft := kmsg.NewFetchRequestTopic()
-			ft.Topic, ft.TopicID = "big", topicID(t, cl, "big")
-			p := kmsg.NewFetchRequestTopicPartition()
-			p.PartitionMaxBytes = 10 << 20
-			ft.Partitions = append(ft.Partitions, p)
-			req.Topics = append(req.Topics, ft)
-			resp, err := req.RequestWith(within(t), cl)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return len(resp.Topics[0].Partitions[0].RecordBatches)
+			return len(fetchOnce(t, cl, "big", -1).Topics[0].Partitions[0].RecordBatches)
 		}
 		if all, some := read(), read("fetch.max.bytes=150000"); all < 400_000 || some > 250_000 || some == 0 {
 			t.Errorf("%d bytes by default, %d with the limit", all, some)
@@ -171,19 +159,7 @@ var proofs = map[string]proof{
 			if err := put(t, cl, "sessions", 1); err != nil {
 				t.Fatal(err)
 			}
-			req := kmsg.NewPtrFetchRequest()
-			req.MaxBytes, req.SessionEpoch = 1<<20, 0
-			ft := kmsg.NewFetchRequestTopic()
-			ft.Topic, ft.TopicID = "sessions", topicID(t, cl, "sessions")
-			p := kmsg.NewFetchRequestTopicPartition()
-			p.PartitionMaxBytes = 1 << 20
-			ft.Partitions = append(ft.Partitions, p)
-			req.Topics = append(req.Topics, ft)
-			resp, err := req.RequestWith(within(t), cl)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return resp.SessionID
+			return fetchOnce(t, cl, "sessions", 0).SessionID
 		}
 		if by, without := session(), session("max.incremental.fetch.session.cache.slots=0"); by == 0 || without != 0 {
 			t.Errorf("session %d by default, %d without slots", by, without)
@@ -287,6 +263,23 @@ var proofs = map[string]proof{
 	"producer.id.expiration.ms":           {elsewhere: "actors/replica.TestSilentProducersExpire"},
 	"offsets.retention.minutes":           {elsewhere: "actors/group.TestExpiry"},
 	"offsets.retention.check.interval.ms": {elsewhere: "actors/group.TestExpiry"},
+}
+
+// fetchOnce reads partition 0 from its beginning, with a session epoch: 0 asks for a session, -1 does without.
+func fetchOnce(t *testing.T, cl *kgo.Client, topic string, epoch int32) *kmsg.FetchResponse {
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxBytes, req.MaxWaitMillis, req.SessionEpoch = 10<<20, 1000, epoch
+	ft := kmsg.NewFetchRequestTopic()
+	ft.Topic, ft.TopicID = topic, topicID(t, cl, topic)
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.PartitionMaxBytes = 10 << 20
+	ft.Partitions = append(ft.Partitions, p)
+	req.Topics = append(req.Topics, ft)
+	resp, err := req.RequestWith(within(t), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
 }
 
 func topicID(t *testing.T, cl *kgo.Client, topic string) [16]byte {
