@@ -95,14 +95,14 @@ type Group struct {
 	log        *slog.Logger
 	holding    bool // a snapshot is being prepared
 	leaderSeen wal.ReplicaID
-	sinceWatch int                   // ticks
-	snapshots  map[wal.ReplicaID]int // ticks that a follower has been silent on its way to a snapshot
+	sinceWatch int // ticks
+	snapshots  map[wal.ReplicaID]onTheWay
 	members    membership
 }
 
 // New starts a group from what was recovered. The owner calls Begin when it gets its Started message.
 func New(c Config, m Machine) (*Group, error) {
-	g := &Group{c: c, m: m, applied: c.Start.Applied, campaignIn: -1, log: c.Node.Env.Log}
+	g := &Group{c: c, m: m, applied: c.Start.Applied, campaignIn: -1, snapshots: map[wal.ReplicaID]onTheWay{}, log: c.Node.Env.Log}
 	rn, err := raftnode.New(raftnode.Config{ID: c.Self, Name: c.Name}, c.Start, m.Snapshot)
 	if err != nil {
 		return nil, err
@@ -239,6 +239,7 @@ func (g *Group) step(m *message.RaftMessage) {
 	}
 	_ = g.rn.Step(m.Msg) // an error is a message that means nothing to us (unknown peer, forged, stale)
 	if m.Msg.GetType() == pb.MsgAppResp {
+		g.arrived(m.Msg)
 		g.m.Progress()
 	}
 	g.kick()
@@ -424,6 +425,9 @@ func (g *Group) send(m *pb.Message) {
 		}
 		return
 	}
+	if m.GetType() == pb.MsgSnap {
+		g.snapshots[to] = onTheWay{index: wal.Index(m.Snapshot.GetMetadata().GetIndex())}
+	}
 	g.ctx.Send(link, &message.RaftMessage{Group: g.c.Group, Msg: m})
 }
 
@@ -440,6 +444,7 @@ func (g *Group) roleChanged() {
 	was := g.role
 	g.role = now
 	g.members = membership{}
+	clear(g.snapshots)
 	if now.Leader != 0 {
 		g.campaignIn = -1
 	}

@@ -330,6 +330,44 @@ func TestSnapshotIsHeldBack(t *testing.T) {
 	}
 }
 
+// TestSnapshotThatIsBehindAtOnce: the leader has forgotten the entry that follows a snapshot by the time that it is stored. A
+// newer one goes out at the next heartbeat, though nothing is ever appended any more.
+func TestSnapshotThatIsBehindAtOnce(t *testing.T) {
+	w := newWorld(t, 3, first)
+	a, b, c := w.lead(), w.sites[1], w.sites[2]
+	a.owner.snap = true
+	add := func(v string) {
+		a.send(&propose{v})
+		a.sent[3] = nil
+		a.done(9)
+		a.deliver(2)
+		b.done(9)
+		b.deliver(1)
+		a.owner.g.Node().Compact(a.owner.g.Applied())
+	}
+	add("a")
+	a.send(&message.LinkDropped{Peer: 3})
+	for c.owner.prepare == nil {
+		w.tick(1)
+		a.deliver(3)
+		c.deliver(1)
+	}
+	add("b")
+	for ticks := 0; c.owner.g.Applied() < 3; ticks++ {
+		if ticks > 5 {
+			t.Fatalf("the follower has %d of 3 and waits", c.owner.g.Applied())
+		}
+		if p := c.owner.prepare; p != nil {
+			c.owner.prepare = nil
+			p(true)
+			c.send(&message.Tick{N: 1})
+		}
+		w.stabilize()
+		w.tick(1)
+		w.stabilize()
+	}
+}
+
 // TestLogBeginsWhereTheStartDoes: a crash between a snapshot and the log's knowledge of it is settled first of all.
 func TestLogBeginsWhereTheStartDoes(t *testing.T) {
 	at := wal.Position{Index: 9, Term: 2}

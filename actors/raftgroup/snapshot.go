@@ -10,6 +10,22 @@ import (
 // snapshotTicks is how long a follower may be silent on its way to a snapshot; then Raft offers one anew.
 const snapshotTicks = 150
 
+// onTheWay is a snapshot that was sent to a follower.
+type onTheWay struct {
+	index  wal.Index
+	silent int // ticks since the follower was heard of
+}
+
+// arrived says that a follower has stored its snapshot. Raft sees that by itself only while the log still holds the entry
+// that comes next: an idle group has none, and would wait for the watch.
+func (g *Group) arrived(m *pb.Message) {
+	from := wal.ReplicaID(m.GetFrom())
+	if w, ok := g.snapshots[from]; ok && !m.GetReject() && wal.Index(m.GetIndex()) >= w.index {
+		delete(g.snapshots, from)
+		g.rn.ReportSnapshot(from, true)
+	}
+}
+
 // watchSnapshots wakes followers from the wait for a snapshot that got lost: Raft itself would wait for ever.
 func (g *Group) watchSnapshots(n int) {
 	g.sinceWatch += n
@@ -23,21 +39,22 @@ func (g *Group) watchSnapshots(n int) {
 			delete(g.snapshots, p.ID)
 			continue
 		}
-		if g.snapshots == nil {
-			g.snapshots = map[wal.ReplicaID]int{}
-		}
-		if g.snapshots[p.ID] += waited; g.snapshots[p.ID] > snapshotTicks {
+		w := g.snapshots[p.ID]
+		if w.silent += waited; w.silent > snapshotTicks {
 			delete(g.snapshots, p.ID)
 			g.rn.ReportSnapshot(p.ID, false)
+			continue
 		}
+		g.snapshots[p.ID] = w
 	}
 }
 
 // SnapshotMoves says that a follower is on its way to its snapshot.
 func (g *Group) SnapshotMoves(node wal.ReplicaID) {
-	for id := range g.snapshots {
+	for id, w := range g.snapshots {
 		if id.Registration() == node {
-			delete(g.snapshots, id)
+			w.silent = 0
+			g.snapshots[id] = w
 		}
 	}
 }
