@@ -7,6 +7,10 @@
 // stopped node (verify_log.go its log, verify_segments.go its segments), dump.go lists what it holds of one partition.
 // FORMAT.md draws the bytes.
 //
+// Log and segments are written past the page cache where the system can (vfs.Direct). Measured with the Java producer on 2
+// cores: 25 % more throughput and a sixth less CPU time, because filling fresh pages with what nobody reads again took a fifth
+// of the broker's time, and every fdatasync of the log is some 10 us shorter. What consumers at the tail read comes from memory.
+//
 // Invariants:
 //  1. Commit returns only after everything in it is on disk. A failed write or sync is final: the process must end.
 //  2. Every use of a file has a new generation; a frame's CRC is seeded with generation and position, so left-overs of a

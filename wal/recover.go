@@ -119,6 +119,7 @@ func (l *Log) openFiles() error {
 			}
 			return err
 		}
+		f.f = vfs.Direct(l.fs, f.f, f.name, frameAlign)
 		if f.size, err = f.f.Size(); err != nil {
 			return err
 		}

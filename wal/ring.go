@@ -6,6 +6,8 @@ import (
 	"path"
 	"sort"
 	"syscall"
+
+	"chronik/wal/vfs"
 )
 
 // This file is the ring: files that are reserved ahead, filled, written again where something pins them, and freed.
@@ -54,7 +56,7 @@ func (l *Log) allocate(size int64) (*file, error) {
 		_ = l.fs.Remove(name)
 		return nil, err
 	}
-	return &file{name: name, f: f, size: aligned(size)}, nil
+	return &file{name: name, f: vfs.Direct(l.fs, f, name, frameAlign), size: aligned(size)}, nil
 }
 
 // EnsureRoom keeps one free file ahead of the head. ENOSPC there is the full-disk state (Full), not an error.

@@ -344,6 +344,7 @@ func (p *partition) openFiles(fsys vfs.FS, seg SegmentInfo) error {
 		}
 		*x.f = f
 	}
+	p.log = vfs.Direct(fsys, p.log, path.Join(p.dir, logName(seg.Base)), 1)
 	return nil
 }
 

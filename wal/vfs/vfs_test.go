@@ -396,3 +396,63 @@ func TestFaults(t *testing.T) {
 		end()
 	}
 }
+
+// TestDirect: what is written past the page cache reads as if it had not been, at any place and in any size, also by a file
+// that is opened again, and nothing is left behind the content once it is closed.
+func TestDirect(t *testing.T) {
+	for _, align := range []int64{1, 512} {
+		dir, r := filepath.ToSlash(t.TempDir()), rng(uint64(align))
+		name := dir + "/d"
+		f, err := OS{}.Create(name)
+		ok(t, err)
+		f = Direct(OS{}, f, name, align)
+		if _, direct := f.(*directFile); !direct {
+			t.Skip("this file system has no direct writes")
+		}
+		var want []byte
+		for i := range 300 {
+			n := r.IntN(3000)
+			if i%50 == 0 {
+				n = stagingSize + r.IntN(2*stagingSize)
+			}
+			n = (n + int(align) - 1) / int(align) * int(align)
+			b := make([]byte, n)
+			for j := range b {
+				b[j] = byte(r.Uint32())
+			}
+			cut := r.IntN(n + 1)
+			off := int64(len(want))
+			if i%7 == 6 { // over what is there, as a writer that failed does it
+				off = r.Int64N(off/align+1) * align
+			}
+			ok(t, f.WriteV([][]byte{b[:cut], {}, b[cut:]}, off))
+			want = append(want[:off], b...)
+			got := make([]byte, len(want))
+			if k, err := f.ReadAt(got, 0); k != len(want) || err != nil && !errors.Is(err, io.EOF) {
+				t.Fatalf("%d of %d bytes: %v", k, len(want), err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Fatalf("write %d of %d bytes at %d does not read back", i, n, off)
+			}
+			if i%40 == 39 {
+				ok(t, f.Datasync())
+				ok(t, f.Close())
+				other, err := OS{}.Open(name)
+				ok(t, err)
+				ok(t, other.Truncate(int64(len(want))))
+				f = Direct(OS{}, other, name, align)
+			}
+		}
+		ok(t, f.Close())
+		got := content(t, OS{}, name)
+		if align > 1 { // what a shorter write left behind it stays
+			got = got[:len(want)]
+		}
+		if got != string(want) {
+			t.Errorf("align %d: %d bytes are left, %d were written", align, len(got), len(want))
+		}
+	}
+	if f := put(t, NewMem(), "x", ""); Direct(NewMem(), f, "x", 1) != f {
+		t.Error("a file system that cannot was asked to")
+	}
+}
