@@ -127,6 +127,9 @@ func (n *Node) Step(m *pb.Message) error {
 	if raft.IsLocalMsg(m.GetType()) || from == raft.LocalAppendThread || from == raft.LocalApplyThread || from == uint64(n.id) || m.GetTo() != uint64(n.id) {
 		return ErrForged
 	}
+	if c := len(m.Context); m.GetType() == pb.MsgHeartbeatResp && c != 0 && c != 8 { // raft reads the number of a read from it
+		return ErrForged
+	}
 	return n.rn.Step(m)
 }
 

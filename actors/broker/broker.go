@@ -36,6 +36,7 @@ type child struct {
 	topic   kafka.TopicID
 	name    string
 	configs map[string]string
+	until   uint64 // the tick that ends its rest; 0: it is ticked
 }
 
 // Broker is the actor.
@@ -54,6 +55,7 @@ type Broker struct {
 	replicas                    map[wal.GroupID]*child
 	leaving                     map[wal.GroupID]bool             // replicas that were told to stop and to let their data go
 	order                       []wal.GroupID                    // of replicas, sorted: what is sent to all of them goes in this order
+	awake                       awake                            // of replicas
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
 	again                       map[kafka.TopicID]bool           // of these some replica waits for the image to be up to date
 	metaLast                    wal.Index                        // where the metadata log ended when this node started
@@ -134,6 +136,10 @@ func (b *Broker) Receive(ctx actor.Context) {
 		b.diskChanged(ctx, m)
 	case *message.ReplicaGone:
 		b.replicaGone(ctx, m)
+	case *message.ReplicaRests:
+		b.replicaRests(m)
+	case *message.ReplicaWakes:
+		b.replicaWakes(m.Group)
 	case *message.NodeReady:
 		b.readiness(ctx, m)
 	case *message.Shutdown:
@@ -218,9 +224,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	if b.node.View.Metadata() != nil {
 		ctx.Send(b.node.View.Metadata(), t)
 	}
-	for _, g := range b.order {
-		ctx.Send(b.replicas[g].pid, t)
-	}
+	b.tickReplicas(ctx, t)
 	if b.ticks%10 == 0 {
 		ctx.Send(b.node.WAL, t)
 	}
@@ -286,5 +290,6 @@ func (b *Broker) gauges() {
 	b.node.Metrics.NewGauge("chronik_partitions_under_replicated", count(func(l *cluster.Leadership, n int) bool {
 		return l.Leader == v.NodeID && len(l.InSync) < n
 	}))
+	b.node.Metrics.NewGauge("chronik_replicas_awake", func() float64 { return float64(b.awake.count.Load()) })
 	b.node.Metrics.NewGauge("chronik_partitions_led", count(func(l *cluster.Leadership, _ int) bool { return l.Leader == v.NodeID }))
 }

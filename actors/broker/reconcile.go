@@ -186,6 +186,7 @@ func (b *Broker) spawnReplica(ctx actor.Context, t *cluster.Topic, p *cluster.Pa
 	at, _ := slices.BinarySearch(b.order, p.Group)
 	b.order = slices.Insert(b.order, at, p.Group)
 	b.node.Replicas.Store(int64(len(b.order)))
+	b.awake.add(p.Group)
 	b.replicas[p.Group] = &child{pid: pid, self: self, target: p.TargetVoters, topic: t.ID, name: name, configs: t.Configs}
 	b.node.View.SetReplica(p.Group, pid)
 	if b.disk.Full {
@@ -243,6 +244,7 @@ func (b *Broker) remove(ctx actor.Context, g wal.GroupID) {
 	delete(b.replicas, g)
 	if at, ok := slices.BinarySearch(b.order, g); ok {
 		b.order = slices.Delete(b.order, at, at+1)
+		b.awake.remove(g)
 	}
 	b.node.Replicas.Store(int64(len(b.order)))
 	b.leaving[g] = true

@@ -224,6 +224,15 @@ type ConfigChanged struct{ Configs map[string]string }
 // TargetChanged hands a replica where a reassignment leads its group; nil: none is under way.
 type TargetChanged struct{ Target []wal.ReplicaID }
 
+// ReplicaRests tells the broker that a replica needs no ticks for a while, ReplicaWakes that it needs them again.
+type (
+	ReplicaRests struct {
+		Group wal.GroupID
+		For   time.Duration
+	}
+	ReplicaWakes struct{ Group wal.GroupID }
+)
+
 // ReplicaGone tells the broker that a replica stopped with Delete, and that its data is on its way out.
 type ReplicaGone struct{ Group wal.GroupID }
 

@@ -136,6 +136,12 @@ func (m *Metadata) RoleChanged(role raftnode.Role) {
 // Progress implements raftgroup.Machine.
 func (m *Metadata) Progress() {}
 
+// Calm implements raftgroup.Machine: `__meta` never rests, there is one of it.
+func (m *Metadata) Calm() bool { return false }
+
+// Woken implements raftgroup.Machine.
+func (m *Metadata) Woken() {}
+
 // ReadReady implements raftgroup.Machine.
 func (m *Metadata) ReadReady(uint64, wal.Index) {}
 

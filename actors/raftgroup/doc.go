@@ -16,4 +16,6 @@
 //  5. A snapshot is stepped only after Machine.Prepare has everything that it stands for on disk.
 //  6. A member comes as a learner, and votes only once it is caught up (members.go); who votes changes by joint consensus, one
 //     change at a time. Each step follows from the group's own configuration, so that any leader goes on with it.
+//  7. A quiesced group is not ticked (quiesce.go): everybody who can be reached has the whole log and all of it is applied. Any
+//     message but the late answer to a heartbeat wakes a replica, and so does the end of a link to a member.
 package raftgroup

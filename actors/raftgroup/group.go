@@ -36,6 +36,10 @@ type Machine interface {
 	Dropped(n int)
 	// ReadReady answers ReadIndex: what is applied up to index may be read.
 	ReadReady(token uint64, index wal.Index)
+	// Calm says that the owner has no need of Raft's clock; then a group in which nothing happens may rest.
+	Calm() bool
+	// Woken says that the group's rest is over: until now nothing happened, and all that could be reached were up to date.
+	Woken()
 	// Snapshot makes the snapshot that a follower behind the log needs; ok false: not now.
 	Snapshot() (data []byte, pos wal.Position, conf *pb.ConfState, ok bool)
 	// Prepare fetches and stores what a snapshot stands for, then calls done (inside Receive of the same actor).
@@ -98,6 +102,7 @@ type Group struct {
 	sinceWatch int // ticks
 	snapshots  map[wal.ReplicaID]onTheWay
 	members    membership
+	rest       quiescence
 }
 
 // New starts a group from what was recovered. The owner calls Begin when it gets its Started message.
@@ -138,6 +143,7 @@ func (g *Group) Receive(ctx actor.Context) bool {
 	case *message.WriteDone:
 		g.writeDone(m)
 	case *message.LinkDropped:
+		g.wake()
 		g.unreachable(m.Peer)
 		g.kick()
 	case *message.PeerChanged:
@@ -163,6 +169,9 @@ func (g *Group) Applied() wal.Index { return g.applied }
 // Tick advances the group's clock by n ticks.
 func (g *Group) Tick(ctx actor.Context, n int) {
 	g.ctx = ctx
+	if g.rest.quiesced || g.quiesce(n) {
+		return
+	}
 	for range n {
 		g.rn.Tick()
 		if g.campaignIn >= 0 {
@@ -181,6 +190,7 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 // Propose queues data for the next flush; Machine.Appended or Machine.Dropped tells what became of it.
 func (g *Group) Propose(ctx actor.Context, data []byte) {
 	g.ctx = ctx
+	g.wake()
 	g.proposed = append(g.proposed, data)
 	g.kick()
 }
@@ -188,6 +198,7 @@ func (g *Group) Propose(ctx actor.Context, data []byte) {
 // ReadIndex asks for a linearizable read point and returns the token that ReadReady will carry. It may never come.
 func (g *Group) ReadIndex(ctx actor.Context) uint64 {
 	g.ctx = ctx
+	g.wake()
 	g.reads++
 	g.rn.ReadIndex(binary.LittleEndian.AppendUint64(nil, g.reads))
 	g.kick()
@@ -206,6 +217,7 @@ func (g *Group) Transfer(ctx actor.Context, to wal.ReplicaID) bool {
 	if to == 0 || to == g.c.Self {
 		return false
 	}
+	g.wake()
 	g.rn.TransferLeader(to)
 	g.kick()
 	return true
@@ -233,6 +245,12 @@ func (g *Group) step(m *message.RaftMessage) {
 	if m.Msg == nil {
 		return
 	}
+	if lastHeartbeat(m.Msg) {
+		g.rest.asked = m.Msg
+		m = &message.RaftMessage{Group: m.Group, Msg: withoutContext(m.Msg)}
+	} else if m.Msg.GetType() != pb.MsgHeartbeatResp { // answers to heartbeats come late and mean nothing
+		g.wake()
+	}
 	if m.Msg.GetType() == pb.MsgSnap && m.Msg.GetTo() == uint64(g.c.Self) {
 		g.hold(m.Msg)
 		return
@@ -246,6 +264,12 @@ func (g *Group) step(m *message.RaftMessage) {
 }
 
 func (g *Group) peerChanged(m *message.PeerChanged) {
+	if !g.concerns(m.Replica) {
+		return
+	}
+	if g.Leading() || g.role.Leader == 0 || m.Replica == g.role.Leader.Registration() {
+		g.wake()
+	}
 	if g.Leading() {
 		for _, p := range g.rn.Peers() {
 			if p.ID.Registration() == m.Replica && p.Snapshotting { // what was under way is lost with the link
@@ -316,6 +340,9 @@ func (g *Group) flush() {
 	}
 	for g.rn.HasReady() {
 		g.ready()
+	}
+	if g.rest.asked != nil {
+		g.agree()
 	}
 }
 

@@ -198,6 +198,7 @@ type owner struct {
 	events  []string
 	prepare func(ok bool) // of the snapshot that is being prepared
 	snap    bool
+	calm    bool
 }
 
 type propose struct{ data string }
@@ -244,6 +245,8 @@ func (o *owner) RoleChanged(r raftnode.Role) {
 	o.note("role %v of term %d, leader %d", r.State, r.Term, r.Leader)
 }
 func (o *owner) Progress()                            {}
+func (o *owner) Calm() bool                           { return o.calm }
+func (o *owner) Woken()                               { o.note("woken") }
 func (o *owner) Dropped(n int)                        { o.note("dropped %d", n) }
 func (o *owner) ReadReady(token uint64, at wal.Index) { o.note("read %d at %d", token, at) }
 func (o *owner) Snapshot() ([]byte, wal.Position, *pb.ConfState, bool) {

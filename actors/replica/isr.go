@@ -45,12 +45,21 @@ func (s *inSync) reset(r *Replica) {
 	}
 }
 
+func (s *inSync) has(id wal.ReplicaID) bool { return slices.Contains(s.members, id) }
+
+// stayed is called when a rest ends: nothing happened, so who was in sync still is, up to now.
+func (s *inSync) stayed(r *Replica) {
+	for _, id := range s.members {
+		s.caughtUp[id], s.heard[id], s.marks[id] = r.now, r.now, mark{r.log.last(), r.now}
+	}
+}
+
 // silent is how long a follower may be unheard of before an old position of it counts no more: two election timeouts.
 const silent = 2 * time.Second
 
 // sweepInSync recomputes the in-sync set on a tick.
 func (r *Replica) sweepInSync(ctx actor.Context) {
-	if !r.g.Leading() {
+	if !r.g.Leading() || r.g.Quiesced() {
 		return
 	}
 	s := &r.isr

@@ -59,6 +59,7 @@ type Replica struct {
 	barriers   barriers
 	diskFull   bool
 	closing    bool
+	rests      bool // the broker was told that no ticks are needed
 	lastSweep  time.Time
 	lastExpiry kafka.Timestamp // of silent producers
 }
@@ -158,8 +159,14 @@ func (r *Replica) configure(overrides map[string]string) error {
 	return nil
 }
 
-// Receive is the table of contents.
+// Receive implements actor.Actor.
 func (r *Replica) Receive(ctx actor.Context) {
+	r.receive(ctx)
+	r.keepTime(ctx)
+}
+
+// receive is the table of contents.
+func (r *Replica) receive(ctx actor.Context) {
 	r.g.Use(ctx)
 	if r.closing && r.refuse(ctx) {
 		return

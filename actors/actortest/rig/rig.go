@@ -24,8 +24,11 @@ import (
 // DataDir is where a node keeps its files.
 const DataDir = "data"
 
-// Tick is one tick of Raft's clock.
-const Tick = 100 * time.Millisecond
+// Tick is one tick of Raft's clock; a link that was silent for silence counts as down.
+const (
+	Tick    = 100 * time.Millisecond
+	silence = time.Second
+)
 
 // Options of a rig.
 type Options struct {
@@ -43,7 +46,7 @@ type Options struct {
 	// Metadata starts the metadata replicas too; FileMetadata as in metadata.Options.
 	Metadata, FileMetadata bool
 	SnapshotEvery          int
-	// Silent keeps the end of a node's life from its peers: no closed connection tells them.
+	// Silent keeps the end of a node's life from its peers: no closed connection tells them, only silence.
 	Silent bool
 }
 
@@ -62,7 +65,11 @@ type Rig struct {
 
 	o   Options
 	cut map[[2]int]bool
+	up  map[[2]*Machine]lives // links that are up, as the first of the two knows
 }
+
+// lives are which lives of two nodes a link is between; zero: it is down.
+type lives [2]uint64
 
 // Machine is one node.
 type Machine struct {
@@ -103,7 +110,7 @@ func New(o Options) *Rig {
 	if o.WAL.FileSize == 0 {
 		o.WAL = wal.Options{FileSize: 256 << 10, FirstFile: 64 << 10, Files: 4, NoSync: o.WAL.NoSync}
 	}
-	r := &Rig{Cluster: actortest.NewCluster(o.Seed, o.Nodes), o: o, cut: map[[2]int]bool{}, MinDelay: 50 * time.Microsecond, MaxDelay: 2 * time.Millisecond}
+	r := &Rig{Cluster: actortest.NewCluster(o.Seed, o.Nodes), o: o, cut: map[[2]int]bool{}, up: map[[2]*Machine]lives{}, MinDelay: 50 * time.Microsecond, MaxDelay: 2 * time.Millisecond}
 	r.Invariants = actortest.Watch(r.Cluster)
 	for _, n := range r.Cluster.Nodes {
 		m := &Machine{Node: n, Replica: ReplicaOf(n.ID), rig: r}
@@ -156,7 +163,7 @@ func (m *Machine) boot(e *env.Env, rt *actors.Runtime) error {
 		o.Broker(&cfg)
 	}
 	node := &actors.Node{Env: e, Runtime: rt, View: cluster.NewView(kafka.NodeID(m.ID)), DataDir: DataDir, Metrics: metrics.NewSet(), Probe: m.Probe,
-		Config: func() *config.Broker { return &cfg }, Self: func() wal.ReplicaID { return m.Replica }, Link: func(to wal.ReplicaID) *actor.PID { return m.links[to.Registration()] }}
+		Config: func() *config.Broker { return &cfg }, Self: func() wal.ReplicaID { return m.Replica }, Link: m.link}
 	m.Actors, m.Leaders, m.Full, m.Published, m.pids = node, map[wal.GroupID]*message.LeadershipChanged{}, false, 0, nil
 	m.asker = &asker{answers: map[uint64]any{}, next: m.nextToken()}
 	spawn := func(k actors.Kind, p func() actor.Actor) *actor.PID { return rt.System.Root.Spawn(rt.Props(k, p)) }
@@ -176,8 +183,18 @@ func (m *Machine) boot(e *env.Env, rt *actors.Runtime) error {
 		return err
 	}
 	m.tick()
-	if !o.Silent {
-		m.rig.linksChanged(m, true)
+	for _, peer := range m.rig.Machines {
+		m.rig.watch(m, peer, time.Millisecond)
+	}
+	return nil
+}
+
+// link is the actor of a link that is up.
+func (m *Machine) link(to wal.ReplicaID) *actor.PID {
+	for _, peer := range m.rig.Machines {
+		if peer.Replica == to.Registration() && m.rig.up[[2]*Machine{m, peer}][0] == m.Life() {
+			return m.links[peer.Replica]
+		}
 	}
 	return nil
 }
@@ -254,31 +271,56 @@ func (m *Machine) Crash(p float64) {
 		return
 	}
 	m.Node.CrashKeeping(p)
-	if !m.rig.o.Silent {
-		m.rig.linksChanged(m, false)
+	after := time.Millisecond
+	if m.rig.o.Silent {
+		after = silence
+	}
+	for _, peer := range m.rig.Machines {
+		m.rig.watch(m, peer, after)
 	}
 }
 
-// linksChanged tells the other nodes that a connection came up or was closed.
-func (r *Rig) linksChanged(of *Machine, up bool) {
-	for _, m := range r.Machines {
-		if m == of || !m.Alive() {
-			continue
+// watch looks after a while whether the link between two nodes is up, and tells them when that changed.
+func (r *Rig) watch(m, peer *Machine, after time.Duration) {
+	if m == peer {
+		return
+	}
+	r.After(after, func() {
+		up := m.Alive() && peer.Alive() && !r.cut[[2]int{m.ID, peer.ID}] && !r.cut[[2]int{peer.ID, m.ID}]
+		r.linkIs(m, peer, up)
+		r.linkIs(peer, m, up)
+	})
+}
+
+// linkIs tells a node's actors when the link to another came up, went down, or is one to another life of it.
+func (r *Rig) linkIs(of, to *Machine, up bool) {
+	ends := [2]*Machine{of, to}
+	was, is := r.up[ends], lives{}
+	if was[0] != of.Life() {
+		was = lives{}
+	}
+	if up {
+		is = lives{of.Life(), to.Life()}
+	}
+	if was == is || !of.Alive() {
+		return
+	}
+	r.up[ends] = is
+	for _, pid := range append([]*actor.PID{of.Actors.View.Metadata()}, of.pids...) {
+		if was != (lives{}) {
+			of.Send(pid, &message.PeerChanged{Replica: to.Replica})
 		}
-		life := m.Life()
-		r.After(time.Millisecond, func() {
-			if m.Life() != life {
-				return
-			}
-			for _, pid := range append([]*actor.PID{m.Actors.View.Metadata()}, m.pids...) {
-				m.Send(pid, &message.PeerChanged{Replica: of.Replica, Up: up})
-			}
-		})
+		if up {
+			of.Send(pid, &message.PeerChanged{Replica: to.Replica, Up: true})
+		}
 	}
 }
 
 // Cut stops messages from one node to another.
-func (r *Rig) Cut(from, to int) { r.cut[[2]int{from, to}] = true }
+func (r *Rig) Cut(from, to int) {
+	r.cut[[2]int{from, to}] = true
+	r.watch(r.Machines[from-1], r.Machines[to-1], silence)
+}
 
 // Isolate stops messages from and to a node.
 func (r *Rig) Isolate(node int) {
@@ -291,7 +333,14 @@ func (r *Rig) Isolate(node int) {
 }
 
 // Heal removes every cut.
-func (r *Rig) Heal() { clear(r.cut) }
+func (r *Rig) Heal() {
+	clear(r.cut)
+	for i, m := range r.Machines {
+		for _, peer := range r.Machines[i+1:] {
+			r.watch(m, peer, time.Millisecond)
+		}
+	}
+}
 
 // Leader is the node that leads a group and has an entry of its own term committed; nil while there is none. Of two that
 // believe so the one with the higher term does.
