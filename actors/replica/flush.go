@@ -33,21 +33,22 @@ func (r *Replica) maybeFlush(ctx actor.Context) {
 	if r.flush.busy || r.copy != nil || r.closing || r.pos.Index <= r.log.flushedTo.Index {
 		return
 	}
-	if r.flush.waiting > r.share(r.o.FlushBytes) || r.flush.commands > 0 || r.flush.upTo > r.log.flushedTo.Index {
+	if r.flush.waiting > r.share(r.o.FlushBytes, flushBudget) || r.flush.commands > 0 || r.flush.upTo > r.log.flushedTo.Index {
 		r.startFlush(ctx)
 	}
 }
 
 const (
-	// nodeBudget is what all replicas of a node may hold in memory before it is moved, and keep after, each; minShare is
-	// what one of them gets at least.
-	nodeBudget = 256 << 20
-	minShare   = 256 << 10
+	// flushBudget is what all replicas of a node may hold in memory before it is moved, keepBudget what they keep after;
+	// minShare is what one of them gets at least.
+	flushBudget = 128 << 20
+	keepBudget  = 256 << 20
+	minShare    = 256 << 10
 )
 
-// share is this replica's part of the node's memory, at most most.
-func (r *Replica) share(most int64) int64 {
-	return min(most, max(minShare, nodeBudget/max(1, r.o.Node.Replicas.Load())))
+// share is this replica's part of a budget of the node, at most most.
+func (r *Replica) share(most, budget int64) int64 {
+	return min(most, max(minShare, budget/max(1, r.o.Node.Replicas.Load())))
 }
 
 // soon says that an entry is moved without delay: what a command does shows in segments, and a new member is given a snapshot
@@ -134,7 +135,7 @@ func (r *Replica) compact() {
 	keep, upTo := int64(0), r.log.flushedTo.Index
 	limit := int64(0) // alone: nobody is behind
 	if len(r.conf.GetVoters())+len(r.conf.GetLearners()) > 1 {
-		limit = r.share(r.o.KeepBytes)
+		limit = r.share(r.o.KeepBytes, keepBudget)
 	}
 	for upTo >= r.log.first && keep < limit {
 		keep += int64(r.log.row(upTo).size) + 64

@@ -27,7 +27,8 @@ type Options struct {
 	Incarnation uint64
 	// Target is where a reassignment under way leads the group; nil: there is none.
 	Target []wal.ReplicaID
-	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 2 MiB.
+	// FlushBytes is how much committed data stays in memory before it moves to segments; 0 means 16 MiB: each
+	// move costs some ten system calls and two commits of the file system's journal.
 	FlushBytes int64
 	// KeepBytes is how much of the flushed log stays in memory for followers that are a little behind; 0 means 16 MiB.
 	KeepBytes int64
@@ -68,7 +69,7 @@ type Replica struct {
 func New(o Options) (func() actor.Actor, error) {
 	r := &Replica{o: o, lookups: map[uint64]lookup{}}
 	if o.FlushBytes == 0 {
-		r.o.FlushBytes = 2 << 20
+		r.o.FlushBytes = 16 << 20
 	}
 	if o.KeepBytes == 0 {
 		r.o.KeepBytes = 16 << 20

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -78,18 +77,8 @@ func (n *server) fatal(text string) {
 	os.Exit(exitRefused)
 }
 
-// giveDisksTheirThreads lets as many threads run Go code as there are CPUs, and one more for each of the two actors that sit in a
-// disk's system calls most of the time, the writers of log and segments: the runtime takes a processor back from a blocked
-// call only after a while, in which requests would wait. Beside a saturated log that gave 10 to 15 % more on two CPUs.
-// The environment variable GOMAXPROCS wins.
-func giveDisksTheirThreads() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	}
-}
-
 func (n *server) start() error {
-	giveDisksTheirThreads()
+	tuneRuntime()
 	var seed [32]byte
 	if err := cryptoSeed(&seed); err != nil {
 		return err

@@ -29,7 +29,7 @@ func idle(t *testing.T, over time.Duration, nodes ...*Node) {
 	for i, n := range nodes {
 		before[i] = cpu(t, n.Cmd.Process.Pid)
 	}
-	time.Sleep(over)
+	<-time.After(over) // what is measured, not waited for
 	for i, n := range nodes {
 		percent := float64(cpu(t, n.Cmd.Process.Pid)-before[i]) / over.Seconds() // ticks are 10 ms
 		t.Logf("node %d: %.2f %% of a core, heap %d MiB, resident %d MiB", n.ID, percent, metric(t, n, "go_memstats_heap_inuse_bytes")>>20, rss(t, n.Cmd.Process.Pid)>>20)
