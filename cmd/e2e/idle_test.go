@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -42,14 +43,75 @@ func idle(t *testing.T, over time.Duration, nodes ...*Node) {
 // TestIdleReplicas: 10,000 partitions that nobody uses cost next to nothing, and work at once when somebody does.
 func TestIdleReplicas(t *testing.T) {
 	n := StartStandalone(t)
+	from := time.Now()
 	for i := range 10 {
 		CreateTopic(t, []string{n.Addr}, fmt.Sprintf("idle-%d", i), 1000, 1, nil)
 	}
+	created := time.Since(from)
 	resting(t, n)
 	idle(t, 10*time.Second, n)
 	n.Kill()
+	from = time.Now()
 	n.Restart(t)
+	led(t, []string{n.Addr}, "idle-9", 1000)
+	restarted := time.Since(from)
+	t.Logf("10,000 partitions were created in %v; after kill -9 they are there again in %v", created.Round(time.Millisecond), restarted.Round(time.Millisecond))
+	if created > time.Minute || restarted > 5*time.Second {
+		t.Error("that is too slow")
+	}
 	resting(t, n)
+}
+
+// led waits until every partition of a topic has a leader, and returns the highest leader epoch.
+func led(t *testing.T, addrs []string, topic string, partitions int) (epoch int32) {
+	t.Helper()
+	cl := client(t, addrs)
+	defer cl.Close()
+	Eventually(t, 30*time.Second, "leaders of "+topic, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		m, err := kadm.NewClient(cl).Metadata(ctx, topic)
+		if err != nil {
+			return err
+		}
+		ps := m.Topics[topic].Partitions
+		if len(ps) != partitions {
+			return fmt.Errorf("%d of %d partitions", len(ps), partitions)
+		}
+		epoch = 0
+		for _, p := range ps {
+			if p.Leader < 0 {
+				return fmt.Errorf("partition %d has no leader", p.Partition)
+			}
+			epoch = max(epoch, p.LeaderEpoch)
+		}
+		return nil
+	})
+	return epoch
+}
+
+// TestFullRestart: all nodes of a cluster die at once; its groups have leaders again within seconds, and take records.
+func TestFullRestart(t *testing.T) {
+	const partitions = 300
+	c := StartCluster(t, 3)
+	CreateTopic(t, c.Addrs(), "many", partitions, 3, nil)
+	c.AwaitInSync(t, "many")
+	for _, n := range c.Nodes {
+		n.Kill()
+	}
+	from := time.Now()
+	for _, n := range c.Nodes {
+		n.launch(t)
+	}
+	for _, n := range c.Nodes {
+		n.WaitLine(t, readyLine, 30*time.Second)
+	}
+	led(t, c.Addrs(), "many", partitions)
+	took := time.Since(from)
+	t.Logf("%d groups have leaders %v after the start of three nodes", partitions, took.Round(time.Millisecond))
+	if took > 5*time.Second {
+		t.Errorf("%v is too long", took)
+	}
 }
 
 // TestIdleCluster: the same for replicas that have followers; a leader that is killed while its groups rest is replaced, and
@@ -61,6 +123,9 @@ func TestIdleCluster(t *testing.T) {
 	c.AwaitInSync(t, "idle")
 	resting(t, c.Nodes...)
 	idle(t, 10*time.Second, c.Nodes...)
+	if epoch := led(t, c.Addrs(), "idle", partitions); epoch > 3 {
+		t.Errorf("leaders changed while nothing happened: epoch %d", epoch)
+	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
