@@ -143,7 +143,7 @@ func (g *Group) Receive(ctx actor.Context) bool {
 	case *message.WriteDone:
 		g.writeDone(m)
 	case *message.LinkDropped:
-		g.wake()
+		g.Wake()
 		g.unreachable(m.Peer)
 		g.kick()
 	case *message.PeerChanged:
@@ -190,7 +190,7 @@ func (g *Group) Tick(ctx actor.Context, n int) {
 // Propose queues data for the next flush; Machine.Appended or Machine.Dropped tells what became of it.
 func (g *Group) Propose(ctx actor.Context, data []byte) {
 	g.ctx = ctx
-	g.wake()
+	g.Wake()
 	g.proposed = append(g.proposed, data)
 	g.kick()
 }
@@ -198,7 +198,7 @@ func (g *Group) Propose(ctx actor.Context, data []byte) {
 // ReadIndex asks for a linearizable read point and returns the token that ReadReady will carry. It may never come.
 func (g *Group) ReadIndex(ctx actor.Context) uint64 {
 	g.ctx = ctx
-	g.wake()
+	g.Wake()
 	g.reads++
 	g.rn.ReadIndex(binary.LittleEndian.AppendUint64(nil, g.reads))
 	g.kick()
@@ -217,7 +217,7 @@ func (g *Group) Transfer(ctx actor.Context, to wal.ReplicaID) bool {
 	if to == 0 || to == g.c.Self {
 		return false
 	}
-	g.wake()
+	g.Wake()
 	g.rn.TransferLeader(to)
 	g.kick()
 	return true
@@ -249,7 +249,7 @@ func (g *Group) step(m *message.RaftMessage) {
 		g.rest.asked = m.Msg
 		m = &message.RaftMessage{Group: m.Group, Msg: withoutContext(m.Msg)}
 	} else if m.Msg.GetType() != pb.MsgHeartbeatResp { // answers to heartbeats come late and mean nothing
-		g.wake()
+		g.Wake()
 	}
 	if m.Msg.GetType() == pb.MsgSnap && m.Msg.GetTo() == uint64(g.c.Self) {
 		g.hold(m.Msg)
@@ -268,7 +268,7 @@ func (g *Group) peerChanged(m *message.PeerChanged) {
 		return
 	}
 	if g.Leading() || g.role.Leader == 0 || m.Replica == g.role.Leader.Registration() {
-		g.wake()
+		g.Wake()
 	}
 	if g.Leading() {
 		for _, p := range g.rn.Peers() {

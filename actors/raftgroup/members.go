@@ -57,7 +57,7 @@ func (g *Group) Lead(ctx actor.Context, to Members) (reached bool) {
 		return true
 	}
 	g.members.proposed = 1
-	g.wake()
+	g.Wake()
 	_ = g.rn.ProposeConfChange(&pb.ConfChangeV2{Changes: changes}) // what is refused is proposed again
 	g.kick()
 	return false

@@ -28,8 +28,8 @@ type quiescence struct {
 // Quiesced says that Raft's clock stands still, until something comes.
 func (g *Group) Quiesced() bool { return g.rest.quiesced }
 
-// wake ends the rest, or begins to count anew how long it is quiet.
-func (g *Group) wake() {
+// Wake ends the rest, or begins to count anew how long it is quiet.
+func (g *Group) Wake() {
 	g.rest.quiet, g.rest.asked = 0, nil
 	if g.rest.quiesced {
 		g.rest.quiesced = false

@@ -43,6 +43,9 @@ func (r *Replica) resting() bool {
 
 // keepTime asks the broker for ticks, or for none until the next sweep.
 func (r *Replica) keepTime(ctx actor.Context) {
+	if r.g.Quiesced() && r.g.Leading() && !r.Calm() { // the message brought work that time has a part in, as a reassignment
+		r.g.Wake()
+	}
 	_, tick := ctx.Message().(*message.Tick)
 	switch resting := r.resting(); {
 	case r.rests && !resting:

@@ -28,6 +28,10 @@ func (s *stand) Receive(ctx actor.Context) {
 		}
 	case *message.ImagePublished:
 		s.m.Published++
+	case *message.ReplicaRests:
+		s.m.rests[x.Group] = s.m.Actors.Env.Clock.Monotonic() + x.For
+	case *message.ReplicaWakes:
+		delete(s.m.rests, x.Group)
 	}
 }
 

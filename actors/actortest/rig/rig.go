@@ -86,6 +86,7 @@ type Machine struct {
 	rig   *Rig
 	asker *asker
 	links map[wal.ReplicaID]*actor.PID
+	rests map[wal.GroupID]time.Duration // when the rest of those ends that asked for no ticks, by the node's monotonic clock
 	pids  []*actor.PID // replicas, in the order of Options.Groups
 	incs  uint64
 }
@@ -164,7 +165,7 @@ func (m *Machine) boot(e *env.Env, rt *actors.Runtime) error {
 	}
 	node := &actors.Node{Env: e, Runtime: rt, View: cluster.NewView(kafka.NodeID(m.ID)), DataDir: DataDir, Metrics: metrics.NewSet(), Probe: m.Probe,
 		Config: func() *config.Broker { return &cfg }, Self: func() wal.ReplicaID { return m.Replica }, Link: m.link}
-	m.Actors, m.Leaders, m.Full, m.Published, m.pids = node, map[wal.GroupID]*message.LeadershipChanged{}, false, 0, nil
+	m.Actors, m.Leaders, m.Full, m.Published, m.pids, m.rests = node, map[wal.GroupID]*message.LeadershipChanged{}, false, 0, nil, map[wal.GroupID]time.Duration{}
 	m.asker = &asker{answers: map[uint64]any{}, next: m.nextToken()}
 	spawn := func(k actors.Kind, p func() actor.Actor) *actor.PID { return rt.System.Root.Spawn(rt.Props(k, p)) }
 	m.asker.pid = spawn(actors.KindConnection, func() actor.Actor { return m.asker })
@@ -248,8 +249,14 @@ func (m *Machine) tick() {
 	node := m.Actors
 	node.Env.Clock.After(Tick, func() {
 		t := &message.Tick{Now: node.Env.Clock.Now(), N: 1}
-		for _, pid := range append([]*actor.PID{node.WAL, node.View.Metadata()}, m.pids...) {
+		for _, pid := range []*actor.PID{node.WAL, node.View.Metadata()} {
 			m.Send(pid, t)
+		}
+		for i, pid := range m.pids {
+			if g := m.rig.o.Groups[i]; node.Env.Clock.Monotonic() >= m.rests[g] {
+				delete(m.rests, g)
+				m.Send(pid, t)
+			}
 		}
 		m.tick()
 	})
@@ -261,6 +268,9 @@ func (m *Machine) Send(pid *actor.PID, message any) {
 		m.Actors.Runtime.System.Root.Send(pid, message)
 	}
 }
+
+// Resting says that the node's replica of a group asked for no ticks.
+func (m *Machine) Resting(g wal.GroupID) bool { return m.rests[g] > 0 }
 
 // PID is the node's replica of a group.
 func (m *Machine) PID(g wal.GroupID) *actor.PID { return m.Actors.View.Replica(g) }
