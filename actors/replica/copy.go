@@ -14,7 +14,7 @@ import (
 
 const (
 	// copyBytes is how much a follower asks for at a time; one question is under way.
-	copyBytes = 4 << 20
+	copyBytes = 1 << 20
 	// copyPatience is how long it waits for an answer before it gives up; Raft then offers a snapshot anew.
 	copyPatience = 10 * time.Second
 )
