@@ -3,74 +3,20 @@ package actortest
 import (
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
 )
 
-// The floors: a seed that stays below them proves too little and runs on until it reaches them.
-const (
-	floorMessages = 20_000
-	floorFaults   = 20
-	floorAcked    = 500
-	floorLeaders  = 2 // changes of a leader, beyond the first of each group
-)
-
-const partitions = 4
-
-type figures struct{ messages, faults, lost, elections, acked, read, commits, moves, rebalances int }
-
-// simulate runs one seed: a cluster of three, producers and consumers, faults; then everything is repaired, and all that was
-// acknowledged must be there, once, in order.
-func simulate(t *testing.T, seed uint64, tell func(string)) (figures, uint64) {
+// simulate is Simulate for a test.
+func simulate(t *testing.T, seed uint64, tell func(string)) (Figures, uint64) {
 	t.Helper()
-	c := NewCluster(seed, size(seed))
-	c.Tell(tell)
-	x := run(t, c)
-	if c.Violation != nil {
-		t.Fatal(c.Violation)
+	x, hash, err := Simulate(t, seed, tell)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return x, c.Hash()
-}
-
-// size is the number of nodes of a seed's cluster.
-func size(seed uint64) int { return []int{3, 3, 5, 3, 1}[seed%5] }
-
-// run is simulate for a cluster that is prepared; what is wrong is c.Violation.
-func run(t *testing.T, c *Cluster) figures {
-	cryptotest.SetGlobalRandom(t, c.Seed)
-	inv := Watch(c)
-	for _, n := range c.Nodes {
-		c.After(time.Duration(c.Rand.Int64N(int64(500*time.Millisecond))), n.Start)
-	}
-	var w *Workload
-	c.NewClient("admin").CreateTopic("t", partitions, int16(min(3, len(c.Nodes))), func() { w = NewWorkload(c, "t", partitions, 2) })
-	if !c.RunUntil(30*time.Second, func() bool { return w != nil && w.Acked > 20 }) {
-		c.Fail("the cluster did not begin to work")
-	}
-	f := NewFaults(c)
-	enough := func() bool {
-		return c.Messages >= floorMessages && f.Count >= floorFaults && c.Lost > 0 && w.Acked >= floorAcked && inv.Elections >= partitions+1+floorLeaders
-	}
-	if c.Violation == nil && !c.RunUntil(10*time.Minute, enough) {
-		c.Fail("the floors were not reached: %d messages, %d faults, %d acknowledged", c.Messages, f.Count, w.Acked)
-	}
-	f.Stop()
-	if w != nil {
-		w.Stop()
-		if c.Violation == nil && !c.RunUntil(2*time.Minute, w.Settled) {
-			for _, l := range append(c.Describe(2, 3, 4, 5), w.Stuck()...) {
-				t.Log(l)
-			}
-			c.Fail("two minutes after everything was repaired something is still not acknowledged or not read")
-		}
-		w.Verify()
-	}
-	x := figures{messages: c.Messages, faults: f.Count, lost: c.Lost, elections: inv.Elections}
-	if w != nil {
-		x.acked, x.read, x.commits, x.moves, x.rebalances = w.Acked, w.Read, w.Commits(), w.Moves(), w.Rebalances()
-	}
-	return x
+	return x, hash
 }
 
 // TestSimulationFindsSkippedSync: the same runs on nodes that skip every fdatasync must go red.
@@ -102,7 +48,7 @@ func TestSimulation(t *testing.T) {
 	if os.Getenv("CHRONIK_SIM_TELL") != "" {
 		tell = func(line string) { t.Log(line) }
 	}
-	var sum figures
+	var sum Figures
 	began := time.Now()
 	for i := range seeds {
 		t.Run(strconv.Itoa(first+i), func(t *testing.T) {
@@ -112,19 +58,34 @@ func TestSimulation(t *testing.T) {
 					t.Fatalf("the second run of the seed has the trace %x, the first %x", again, hash)
 				}
 			}
-			sum.messages += x.messages
-			sum.faults += x.faults
-			sum.lost += x.lost
-			sum.elections += x.elections
-			sum.acked += x.acked
-			sum.read += x.read
-			sum.commits += x.commits
-			sum.moves += x.moves
-			sum.rebalances += x.rebalances
+			sum.Add(x)
 		})
 	}
-	t.Logf("%d seeds in %v: %d messages, %d faults, %d crashes with lost writes, %d leaders elected, %d records acknowledged, %d read, %d commits of offsets, %d reassignments, %d rebalances of a group",
-		seeds, time.Since(began).Round(time.Millisecond), sum.messages, sum.faults, sum.lost, sum.elections, sum.acked, sum.read, sum.commits, sum.moves, sum.rebalances)
+	t.Logf("%d seeds in %v: %v", seeds, time.Since(began).Round(time.Millisecond), sum)
+}
+
+// TestSeedsThatFoundSomething runs the seeds of testdata/seeds.txt: each was red once, for the reason beside it.
+func TestSeedsThatFoundSomething(t *testing.T) {
+	list, err := os.ReadFile("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(list)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		number, why, _ := strings.Cut(line, " ")
+		seed, err := strconv.ParseUint(number, 10, 64)
+		if err != nil || why == "" {
+			t.Fatalf("%q is not a seed and a reason", line)
+		}
+		n++
+		t.Run(number, func(t *testing.T) { simulate(t, seed, nil) })
+	}
+	if n == 0 {
+		t.Error("no seed was kept")
+	}
 }
 
 // TestSimulationWipes: nodes lose their disks under load, one after the other, beside all other faults; each is admitted anew and

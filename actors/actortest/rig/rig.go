@@ -87,7 +87,7 @@ type Machine struct {
 	asker *asker
 	links map[wal.ReplicaID]*actor.PID
 	rests map[wal.GroupID]time.Duration // when the rest of those ends that asked for no ticks, by the node's monotonic clock
-	pids  []*actor.PID // replicas, in the order of Options.Groups
+	pids  []*actor.PID                  // replicas, in the order of Options.Groups
 	incs  uint64
 }
 
