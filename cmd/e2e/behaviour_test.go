@@ -197,8 +197,8 @@ func TestDeletedTopicLeaves(t *testing.T) {
 	defer cancel()
 	cl := client(t, c.Addrs(), kgo.DefaultProduceTopic("leaves"), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	defer cl.Close()
-	for range 60 { // enough for segments
-		if err := cl.ProduceSync(ctx, kgo.SliceRecord(make([]byte, 300_000))).FirstErr(); err != nil {
+	for range 72 { // more than 16 MiB a partition, which a replica keeps in memory
+		if err := cl.ProduceSync(ctx, kgo.SliceRecord(make([]byte, 900_000))).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
