@@ -54,6 +54,9 @@ type Node struct {
 	// Replicas is the number of partition replicas on this node, among which bounds on memory are shared; only the broker
 	// actor changes it.
 	Replicas atomic.Int64
+	// Rounds counts the beginnings and ends of the log's commits: odd while one is under way. The WAL writer cannot answer
+	// while its disk does not, so others look here.
+	Rounds atomic.Uint64
 	// Probe, when set, is told of what tests check: Elected, Applied. Nil in production.
 	Probe func(event any)
 }

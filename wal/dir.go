@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,9 @@ const DirVersion = 1
 const (
 	formatName = "format.json"
 	lockName   = "lock"
+	// kafkaName is the file in which Apache Kafka's tools look for who a directory is, e.g. kafka-metadata-quorum
+	// add-controller. It is written for them and never read.
+	kafkaName = "meta.properties"
 )
 
 // Format is who a data directory is: format.json.
@@ -108,7 +112,20 @@ func (d *Dir) load(nodeID int32, random DirectoryID) error {
 	if nodeID >= 0 && d.Format.NodeID != nodeID {
 		return &WrongNodeError{d.path, d.Format.NodeID, nodeID}
 	}
-	return nil
+	return d.tellKafkasTools()
+}
+
+// tellKafkasTools keeps meta.properties in line with the format, once the directory belongs to a cluster.
+func (d *Dir) tellKafkasTools() error {
+	if d.Format.ClusterID == "" {
+		return nil
+	}
+	text := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", d.Format.ClusterID, d.Format.NodeID,
+		base64.RawURLEncoding.EncodeToString(d.Format.Directory[:]))
+	if have, err := ReadFile(d.fs, path.Join(d.path, kafkaName)); err == nil && string(have) == text {
+		return nil
+	}
+	return ReplaceFile(d.fs, d.path, kafkaName, []byte(text))
 }
 
 // Save replaces the format file, durably.
@@ -121,7 +138,7 @@ func (d *Dir) Save(f Format) error {
 		return err
 	}
 	d.Format = f
-	return nil
+	return d.tellKafkasTools()
 }
 
 // formatFile is what format.json holds: the format, and the CRC-32C of its compact JSON.

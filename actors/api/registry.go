@@ -59,6 +59,8 @@ func init() { // the handlers reach back here through ApiVersions
 		{kmsg.UnregisterBroker, 0, 0, 0, unregisterBroker},
 		{kmsg.DescribeProducers, 0, 0, 0, describeProducers},
 		{kmsg.DescribeTopicPartitions, 0, 0, 0, describeTopicPartitions},
+		{kmsg.AddRaftVoter, 0, 1, 0, addRaftVoter},
+		{kmsg.RemoveRaftVoter, 0, 0, 0, removeRaftVoter},
 	}
 	registry = make(map[int16]*Row, len(rows))
 	for i := range rows {

@@ -56,6 +56,7 @@ type Broker struct {
 	leaving                     map[wal.GroupID]bool             // replicas that were told to stop and to let their data go
 	order                       []wal.GroupID                    // of replicas, sorted: what is sent to all of them goes in this order
 	awake                       awake                            // of replicas
+	moving                      moving                           // leaderships on their way to other nodes
 	seen                        map[kafka.TopicID]*cluster.Topic // topics as of the last reconciliation
 	again                       map[kafka.TopicID]bool           // of these some replica waits for the image to be up to date
 	metaLast                    wal.Index                        // where the metadata log ended when this node started
@@ -229,6 +230,7 @@ func (b *Broker) tick(ctx actor.Context) {
 		ctx.Send(b.node.WAL, t)
 	}
 	b.tickPeers(ctx, t)
+	b.tickLeaders(ctx)
 	b.tickShutdown(ctx)
 	b.node.Env.Clock.After(tickEvery, b.sendTick)
 }
@@ -265,6 +267,8 @@ func (b *Broker) readiness(ctx actor.Context, m *message.NodeReady) {
 		out.Why = "No leader elected yet: " + b.waitsFor()
 	case b.disk.Full:
 		out.Why = "the disk is full: " + b.disk.Why
+	case b.moving.stalled():
+		out.Why = "the disk does not answer"
 	default:
 		out.Ready = true
 	}

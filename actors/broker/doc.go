@@ -27,5 +27,5 @@
 //  7. Whom a node talks to is decided by checkPeer alone: same cluster, same directory, same peer lists.
 //
 // Where to change what: start.go opening and refusals; form.go new clusters; admit.go nodes that join, come back without their disk, or leave; peers.go links, strangers, gossip; reconcile.go
-// replicas; leaders.go leadership; topics.go automatic creation; shutdown.go the way out.
+// replicas; leaders.go leadership; moving.go how leaderships leave this node; rest.go who is ticked; topics.go automatic creation; shutdown.go the way out.
 package broker

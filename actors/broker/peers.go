@@ -61,6 +61,7 @@ type peer struct {
 	pid     *actor.PID
 	addr    atomic.Pointer[string]
 	up      *message.PeerUp // nil: no link
+	since   uint64          // the tick when the link came up
 	refused string          // why we do not talk, by them or by us
 	said    wal.DirectoryID // a directory that was wiped or replaced, and said to be
 }
@@ -244,6 +245,7 @@ func (b *Broker) peerMessage(ctx actor.Context) {
 	case *message.Adopt:
 		b.adopted(ctx, m)
 	case *message.Gossip:
+		b.node.View.SetFit(m.From, !m.Unfit)
 		for i := range m.Rows {
 			b.node.View.SetLeader(m.Rows[i].Group, &m.Rows[i].Leadership)
 		}
@@ -293,7 +295,7 @@ func (b *Broker) peerUp(ctx actor.Context, m *message.PeerUp) {
 	if p == nil {
 		return
 	}
-	p.up, p.refused = m, ""
+	p.up, p.since, p.refused = m, b.ticks, ""
 	b.log.Info("link to a peer is up", "node", int32(m.Node), "cluster", m.ClusterID)
 	switch {
 	case !b.formed:
@@ -309,7 +311,7 @@ func (b *Broker) peerUp(ctx actor.Context, m *message.PeerUp) {
 			rows = append(rows, message.GossipRow{Group: g, Leadership: l})
 		}
 		slices.SortFunc(rows, func(x, y message.GossipRow) int { return int(x.Group) - int(y.Group) })
-		ctx.Send(p.pid, &message.Gossip{Rows: rows})
+		ctx.Send(p.pid, &message.Gossip{Unfit: b.moving.unfit, Rows: rows})
 	}
 }
 
@@ -409,6 +411,10 @@ func (b *Broker) gossip(ctx actor.Context, g wal.GroupID, l cluster.Leadership) 
 		return
 	}
 	b.peers.rows = append(b.peers.rows, message.GossipRow{Group: g, Leadership: l})
+	b.planToTell(ctx)
+}
+
+func (b *Broker) planToTell(ctx actor.Context) {
 	if !b.peers.telling {
 		b.peers.telling = true
 		ctx.Send(ctx.Self(), &tellPeers{})
@@ -416,7 +422,7 @@ func (b *Broker) gossip(ctx actor.Context, g wal.GroupID, l cluster.Leadership) 
 }
 
 func (b *Broker) tellPeers(ctx actor.Context) {
-	m := &message.Gossip{Rows: b.peers.rows}
+	m := &message.Gossip{Unfit: b.moving.unfit, Rows: b.peers.rows}
 	b.peers.rows, b.peers.telling = nil, false
 	for _, p := range b.peers.sorted() {
 		if p.up != nil && p.up.ClusterID != "" {

@@ -40,7 +40,18 @@ type Node struct {
 	Port      int32
 	Rack      string
 	PeerAddr  string // where peers connect to
+	Vote      Vote   `json:",omitempty"`
 }
+
+// Vote is what was asked for about a node's vote in the metadata log (KIP-853).
+type Vote int8
+
+// The votes. By default a node votes while the log needs one more voter.
+const (
+	VoteAsNeeded Vote = 0
+	VoteAlways   Vote = 1
+	VoteNever    Vote = -1
+)
 
 // Topic is one topic.
 type Topic struct {

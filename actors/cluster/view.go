@@ -28,6 +28,7 @@ type View struct {
 	leaders     sync.Map // wal.GroupID -> *Leadership
 	replicas    sync.Map // wal.GroupID -> *actor.PID
 	offline     sync.Map // kafka.NodeID -> struct{}: peers whose link is down
+	unfit       sync.Map // kafka.NodeID -> struct{}: nodes that should not lead
 	broker      atomic.Pointer[actor.PID]
 	metadata    atomic.Pointer[actor.PID]
 	Groups      *actor.PID // group coordinator manager
@@ -107,11 +108,22 @@ func (v *View) Online(n kafka.NodeID) bool {
 	return !down || n == v.NodeID
 }
 
+// Fit says whether a node is fit to lead: its disk has room and answers, by its own word.
+func (v *View) Fit(n kafka.NodeID) bool {
+	_, unfit := v.unfit.Load(n)
+	return !unfit
+}
+
+// SetFit records what a node says of itself; only the broker actor calls it.
+func (v *View) SetFit(n kafka.NodeID, fit bool) { mark(&v.unfit, n, !fit) }
+
 // SetOnline records a link's state; only the broker actor calls it.
-func (v *View) SetOnline(n kafka.NodeID, up bool) {
-	if up {
-		v.offline.Delete(n)
+func (v *View) SetOnline(n kafka.NodeID, up bool) { mark(&v.offline, n, !up) }
+
+func mark(set *sync.Map, n kafka.NodeID, in bool) {
+	if in {
+		set.Store(n, struct{}{})
 	} else {
-		v.offline.Store(n, struct{}{})
+		set.Delete(n)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	CmdUpdateNode       CommandKind = "update-node"
 	CmdRegister         CommandKind = "register"
 	CmdUnregister       CommandKind = "unregister"
+	CmdSetVoter         CommandKind = "set-voter"
 	CmdReassign         CommandKind = "reassign"
 	CmdReached          CommandKind = "reached"
 	CmdDescribeQuorum   CommandKind = "describe-quorum" // changes nothing: the leader tells of its followers
@@ -112,6 +113,12 @@ type (
 	AlterResults struct{ Resources []AlterResult }
 	// Unregister takes a node out of the cluster.
 	Unregister struct{ Node kafka.NodeID }
+	// SetVoter says whether a node votes in the metadata log.
+	SetVoter struct {
+		Node      kafka.NodeID
+		Directory wal.DirectoryID
+		Votes     bool
+	}
 	// Reassign moves partitions to other nodes, or (Replicas nil) takes such a wish back.
 	Reassign struct {
 		Topics      []ReassignTopic

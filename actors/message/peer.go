@@ -44,8 +44,9 @@ type Adopt struct {
 
 // Gossip carries leaderships between brokers.
 type Gossip struct {
-	From kafka.NodeID
-	Rows []GossipRow
+	From  kafka.NodeID
+	Unfit bool // the sender should not lead: its disk is full or does not answer
+	Rows  []GossipRow
 }
 
 // GossipRow is one group's leadership.

@@ -76,6 +76,11 @@ func (d *decider) decide(kind message.CommandKind, body json.RawMessage) decisio
 		if err = json.Unmarshal(body, &c); err == nil {
 			out = d.unregister(&c)
 		}
+	case message.CmdSetVoter:
+		var c message.SetVoter
+		if err = json.Unmarshal(body, &c); err == nil {
+			out = d.setVoter(&c)
+		}
 	case message.CmdReassign:
 		var c message.Reassign
 		if err = json.Unmarshal(body, &c); err == nil {
@@ -291,8 +296,10 @@ func (d *decider) updateNode(n *cluster.Node) decision {
 	if have == nil || have.Replica != n.Replica || have.Directory != n.Directory {
 		return refuse(kerror.InvalidRegistration, fmt.Sprintf("node %d is not registered with directory %x", n.ID, n.Directory))
 	}
-	if *have != *n {
-		d.add(record{Node: n})
+	row := *n
+	row.Vote = have.Vote
+	if *have != row {
+		d.add(record{Node: &row})
 	}
 	return decision{body: struct{}{}}
 }

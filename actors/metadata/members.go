@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"chronik/actors/cluster"
 	"chronik/actors/message"
 	"chronik/actors/raftgroup"
+	"chronik/protocol/kafka"
 	"chronik/protocol/kerror"
 	"chronik/wal"
 )
@@ -31,6 +33,9 @@ func (d *decider) register(n *cluster.Node) decision {
 	}
 	row := *n
 	row.Replica = d.im.NextReplica
+	if have != nil {
+		row.Vote = have.Vote
+	}
 	d.add(record{Node: &row})
 	if have != nil {
 		d.replace(have.Replica, row.Replica)
@@ -61,6 +66,44 @@ func (d *decider) unregister(c *message.Unregister) decision {
 	}
 	id := c.Node
 	d.add(record{NodeGone: &id})
+	return decision{body: struct{}{}}
+}
+
+// voterKey names a voter as Apache Kafka does.
+func voterKey(id kafka.NodeID, d wal.DirectoryID) string {
+	return fmt.Sprintf("ReplicaKey(id=%d, directoryId=%s)", id, base64.RawURLEncoding.EncodeToString(d[:]))
+}
+
+// setVoter makes a node vote in `__meta` for good, or not at all.
+func (d *decider) setVoter(c *message.SetVoter) decision {
+	n := d.im.Nodes[c.Node]
+	var voters []*cluster.Node // and those that are to be
+	for _, x := range sortedNodes(d.im) {
+		if x.Vote == cluster.VoteAlways || x.Vote == cluster.VoteAsNeeded && slices.Contains(d.im.MetaVoters, x.Replica) {
+			voters = append(voters, x)
+		}
+	}
+	votes := slices.Contains(voters, n)
+	asked, keys := voterKey(c.Node, c.Directory), []string{}
+	for _, v := range voters {
+		keys = append(keys, voterKey(v.ID, v.Directory))
+	}
+	switch {
+	case !c.Votes && (n == nil || n.Directory != c.Directory || !votes || len(voters) == 1):
+		return refuse(kerror.VoterNotFound, fmt.Sprintf("Cannot remove voter %s from the set of voters %s", asked, keys))
+	case c.Votes && n == nil:
+		return refuse(kerror.InvalidRequest, fmt.Sprintf("node %d is no member of the cluster: start it with --join first", c.Node))
+	case c.Votes && n.Directory != c.Directory:
+		return refuse(kerror.InvalidVoterKey, fmt.Sprintf("node %d is a member with directory %s, not %s", c.Node, n.Directory, c.Directory))
+	case c.Votes && votes:
+		return refuse(kerror.DuplicateVoter, fmt.Sprintf("The voter id for %s is already part of the set of voters %s.", asked, keys))
+	}
+	row := *n
+	row.Vote = cluster.VoteNever
+	if c.Votes {
+		row.Vote = cluster.VoteAlways
+	}
+	d.add(record{Node: &row})
 	return decision{body: struct{}{}}
 }
 
@@ -101,19 +144,27 @@ func (m *Metadata) driveMembers(ctx actor.Context) {
 	}
 }
 
-// members is that configuration: who votes stays a voter, and listeners fill the places of those that are gone.
+// members is that configuration: who votes stays a voter unless it was asked not to, and listeners fill the places of those that
+// are gone.
 func (m *Metadata) members() raftgroup.Members {
 	var to raftgroup.Members
 	var rest []wal.ReplicaID
+	places := len(m.conf.GetVoters())
 	for _, n := range sortedNodes(m.image) {
-		if slices.Contains(m.conf.GetVoters(), uint64(n.Replica)) {
+		votes := slices.Contains(m.conf.GetVoters(), uint64(n.Replica))
+		switch {
+		case n.Vote == cluster.VoteNever:
+			if to.Learners = append(to.Learners, n.Replica); votes {
+				places--
+			}
+		case votes || n.Vote == cluster.VoteAlways:
 			to.Voters = append(to.Voters, n.Replica)
-		} else {
+		default:
 			rest = append(rest, n.Replica)
 		}
 	}
 	for _, r := range rest {
-		if n := m.image.NodeByReplica(r); len(to.Voters) < max(metaVoters, len(m.conf.GetVoters())) && m.o.Node.View.Online(n.ID) {
+		if n := m.image.NodeByReplica(r); len(to.Voters) < max(metaVoters, places) && m.o.Node.View.Online(n.ID) {
 			to.Voters = append(to.Voters, r)
 		} else {
 			to.Learners = append(to.Learners, r)

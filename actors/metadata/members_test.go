@@ -114,3 +114,47 @@ func replayAll(t *testing.T, im *cluster.Image) *cluster.Image {
 	}
 	return s.image()
 }
+
+// TestVoters: who votes in the metadata log can be said; nonsense is refused, and the last voter stays.
+func TestVoters(t *testing.T) {
+	l := newLeader(t, 4)
+	l.image.MetaVoters = []wal.ReplicaID{11, 12, 13}
+	vote := func(node kafka.NodeID, votes bool, directory ...byte) kerror.Code {
+		t.Helper()
+		c := message.SetVoter{Node: node, Votes: votes}
+		if n := l.image.Nodes[node]; n != nil {
+			c.Directory = n.Directory
+		}
+		copy(c.Directory[:], directory)
+		return l.run(message.CmdSetVoter, c).code
+	}
+	for _, step := range []struct {
+		what string
+		got  kerror.Code
+		want kerror.Code
+	}{
+		{"a stranger votes", vote(9, true), kerror.InvalidRequest},
+		{"another directory votes", vote(4, true, 99, 99), kerror.InvalidVoterKey},
+		{"a voter votes", vote(1, true), kerror.DuplicateVoter},
+		{"a listener is removed", vote(4, false), kerror.VoterNotFound},
+		{"a stranger is removed", vote(9, false), kerror.VoterNotFound},
+		{"another directory is removed", vote(1, false, 99, 99), kerror.VoterNotFound},
+		{"a listener votes", vote(4, true), kerror.None},
+		{"and once more", vote(4, true), kerror.DuplicateVoter},
+		{"three are removed", vote(1, false) + vote(2, false) + vote(4, false), kerror.None},
+		{"the last is removed", vote(3, false), kerror.VoterNotFound},
+		{"one comes back", vote(1, true), kerror.None},
+	} {
+		if step.got != step.want {
+			t.Errorf("%s: %v, want %v", step.what, step.got, step.want)
+		}
+	}
+	if l.image.Nodes[1].Vote != cluster.VoteAlways || l.image.Nodes[2].Vote != cluster.VoteNever || l.image.Nodes[3].Vote != cluster.VoteAsNeeded {
+		t.Errorf("%+v", l.image.Nodes)
+	}
+	row := *l.image.Nodes[2]
+	row.Vote, row.Host = cluster.VoteAsNeeded, "elsewhere" // as a node describes itself when it starts
+	if l.run(message.CmdUpdateNode, row); l.image.Nodes[2].Vote != cluster.VoteNever || l.image.Nodes[2].Host != "elsewhere" {
+		t.Errorf("%+v", l.image.Nodes[2])
+	}
+}

@@ -208,9 +208,12 @@ func decodeRaft(b []byte) ([]*message.RaftMessage, error) {
 	return out, nil
 }
 
-func encodeGossip(rows []message.GossipRow) []byte {
-	b := []byte{frameVersion, kindGossip}
-	for _, row := range rows {
+func encodeGossip(m *message.Gossip) []byte {
+	b := []byte{frameVersion, kindGossip, 0}
+	if m.Unfit {
+		b[2] = 1
+	}
+	for _, row := range m.Rows {
 		l := &row.Leadership
 		for _, v := range [...]uint64{uint64(row.Group), uint64(l.Term), l.Version, uint64(l.Leader), uint64(len(l.InSync))} {
 			b = binary.AppendUvarint(b, v)
@@ -222,9 +225,12 @@ func encodeGossip(rows []message.GossipRow) []byte {
 	return b
 }
 
-func decodeGossip(b []byte) ([]message.GossipRow, error) {
+func decodeGossip(b []byte) (*message.Gossip, error) {
 	r := &reader{b: b}
-	var out []message.GossipRow
+	out := &message.Gossip{Unfit: r.uint() == 1}
+	if r.bad {
+		return nil, errMalformed
+	}
 	for len(r.b) > 0 {
 		row := message.GossipRow{Group: wal.GroupID(r.uint())}
 		row.Leadership = cluster.Leadership{Term: wal.Term(r.uint()), Version: r.uint(), Leader: kafka.NodeID(r.uint())}
@@ -238,7 +244,7 @@ func decodeGossip(b []byte) ([]message.GossipRow, error) {
 		if r.bad {
 			return nil, errMalformed
 		}
-		out = append(out, row)
+		out.Rows = append(out.Rows, row)
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package peerlink
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -99,9 +100,9 @@ func TestTruncatedFrames(t *testing.T) {
 }
 
 func TestGossipAndChunkRoundTrip(t *testing.T) {
-	rows := []message.GossipRow{{Group: 3, Leadership: cluster.Leadership{Term: 4, Version: 5, Leader: 2, InSync: []kafka.NodeID{1, 2, 3}}}, {Group: 9, Leadership: cluster.Leadership{Term: 1, Leader: 1}}}
-	got, err := decodeGossip(encodeGossip(rows)[2:])
-	if err != nil || len(got) != 2 || got[0].Leadership.Version != 5 || len(got[0].Leadership.InSync) != 3 || got[1].Group != 9 {
+	sent := &message.Gossip{Unfit: true, Rows: []message.GossipRow{{Group: 3, Leadership: cluster.Leadership{Term: 4, Version: 5, Leader: 2, InSync: []kafka.NodeID{1, 2, 3}}}, {Group: 9, Leadership: cluster.Leadership{Term: 1, Leader: 1}}}}
+	got, err := decodeGossip(encodeGossip(sent)[2:])
+	if err != nil || !reflect.DeepEqual(got, sent) {
 		t.Fatalf("%+v %v", got, err)
 	}
 	chunk := &message.SegmentChunk{Group: 7, Token: 8, Copied: wal.Copied{First: 5, FirstOffset: 50, Entries: []wal.SegmentEntry{
@@ -116,7 +117,7 @@ func TestGossipAndChunkRoundTrip(t *testing.T) {
 // FuzzFrames: whatever a peer sends, decoding ends with a message or an error, in memory bounded by the frame.
 func FuzzFrames(f *testing.F) {
 	f.Add(encodeAll(messages(rand.New(rand.NewPCG(1, 1)))))
-	f.Add(encodeGossip([]message.GossipRow{{Group: 1}}))
+	f.Add(encodeGossip(&message.Gossip{Rows: []message.GossipRow{{Group: 1}}}))
 	f.Add(bytes.Join(encodeChunk(&message.SegmentChunk{Group: 1, Why: "x"}), nil))
 	f.Add([]byte{frameVersion, kindRaft, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, frame []byte) {

@@ -21,11 +21,12 @@ func (l *Link) deliver(ctx actor.Context, kind byte, body []byte) error {
 	case kindRaft:
 		return l.raft(ctx, body)
 	case kindGossip:
-		rows, err := decodeGossip(body)
+		m, err := decodeGossip(body)
 		if err != nil {
 			return err
 		}
-		ctx.Send(v.Broker(), &message.Gossip{From: l.o.Peer, Rows: rows})
+		m.From = l.o.Peer
+		ctx.Send(v.Broker(), m)
 	case kindForward:
 		m := &message.ForwardMeta{}
 		if json.Unmarshal(body, m) != nil {

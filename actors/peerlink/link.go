@@ -110,7 +110,7 @@ func (l *Link) Receive(ctx actor.Context) {
 	case *flush:
 		l.flush(ctx)
 	case *message.Gossip:
-		l.send([][]byte{encodeGossip(m.Rows)})
+		l.send([][]byte{encodeGossip(m)})
 	case *message.ForwardMeta:
 		l.send([][]byte{encodeJSON(kindForward, m)})
 	case *message.ForwardMetaReply:

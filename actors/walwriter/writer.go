@@ -79,10 +79,12 @@ func (w *Writer) commit(ctx actor.Context) {
 		w.writes = append(w.writes, m.Write)
 	}
 	before, start := w.log.Bytes, w.node.Env.Clock.Now()
+	w.node.Rounds.Add(1)
 	if err := w.log.Commit(w.writes); err != nil {
 		w.node.Env.Fatal("FATAL: " + explain(err))
 		return
 	}
+	w.node.Rounds.Add(1)
 	w.latency.Update(w.node.Env.Clock.Now().Sub(start).Seconds())
 	w.rounds.Inc()
 	w.writesDone.Add(len(w.queue))

@@ -60,6 +60,41 @@ func TestMetadataQuorumTool(t *testing.T) {
 	}
 }
 
+// TestVoters: kafka-metadata-quorum takes a voter out of the metadata log and puts it back, while the cluster works.
+func TestVoters(t *testing.T) {
+	classpath(t)
+	c := StartCluster(t, 3)
+	c.AwaitMetaVoters(t, 3)
+	CreateTopic(t, c.Addrs(), "voted", 3, 3, nil)
+	load := StartLoad(t, c.Addrs(), "voted", 2, 100)
+	leader := c.MetaLeader(t)
+	meta, err := os.ReadFile(filepath.Join(leader.Dir, "meta.properties"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, directory, _ := strings.Cut(string(meta), "directory.id=")
+	remove := []string{"--bootstrap-server", c.Bootstrap(), "remove-controller", "--controller-id", fmt.Sprint(leader.ID), "--controller-directory-id", strings.TrimSpace(directory)}
+	if out, err := Java(t, time.Minute, "", "kafka-metadata-quorum", remove...); err != nil || !strings.Contains(out, "Removed") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := Java(t, time.Minute, "", "kafka-metadata-quorum", "--bootstrap-server", c.Bootstrap(), "describe", "--replication")
+	if err != nil || strings.Count(out, "Follower") != 1 || strings.Count(out, "Observer") != 1 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := Java(t, time.Minute, "", "kafka-metadata-quorum", remove...); err == nil || !strings.Contains(out, "Cannot remove voter") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	leader.Kill() // what it is to be outlives its death
+	leader.Restart(t)
+	add := configFile(t, "process.roles=broker,controller", fmt.Sprintf("node.id=%d", leader.ID), "log.dirs="+leader.Dir,
+		"controller.listener.names=CONTROLLER", "listeners=PLAINTEXT://"+leader.Addr+",CONTROLLER://localhost:1")
+	if out, err := Java(t, time.Minute, "", "kafka-metadata-quorum", "--command-config", add, "--bootstrap-server", c.Bootstrap(), "add-controller"); err != nil || !strings.Contains(out, "Added") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	c.AwaitMetaVoters(t, 3)
+	load.Verify(t)
+}
+
 // TestFetchFromFollower: a consumer that names its rack is sent to the in-sync replica there (KIP-392).
 func TestFetchFromFollower(t *testing.T) {
 	c := NewCluster(t, 3, "--config", configFile(t, "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector"))

@@ -227,8 +227,8 @@ func TestRollingRestart(t *testing.T) {
 	}
 	t.Logf("longest wait for 50 acknowledgements beside a stopped node: %v", worst)
 	load.Verify(t)
-	if len(load.maybe) > 0 {
-		t.Fatalf("%d records failed for good", len(load.maybe))
+	if load.Failed() > 0 {
+		t.Fatalf("%d records failed for good", load.Failed())
 	}
 }
 

@@ -93,6 +93,8 @@ var proofs = map[string]proof{
 			t.Error("a topic came from nothing")
 		}
 	}},
+	"auto.leader.rebalance.enable":            {elsewhere: "cmd/e2e.TestLeadersStay"},
+	"leader.imbalance.check.interval.seconds": {elsewhere: "cmd/e2e.TestLeadersGoBack"},
 	"num.partitions": {run: func(t *testing.T) {
 		cl := standalone(t, "num.partitions=7")
 		if err := put(t, cl, "seven", 1); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -21,19 +22,10 @@ import (
 // TestFullDisk: on a full disk produce is refused with a storage error and nothing else breaks; when there is room again it
 // goes on by itself. The disk is a small one in memory, mounted for the test.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=320m"); err != nil {
-		unavailable(t, fmt.Sprintf("mounting a small disk: %v", err))
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	dir := smallDisk(t, "320m")
 	n := StartStandalone(t)
 	n.Kill()
-	for i, a := range n.Args {
-		if a == "--data-dir" {
-			n.Args[i+1] = filepath.Join(dir, "data")
-		}
-	}
-	n.Dir = filepath.Join(dir, "data")
+	n.moveData(filepath.Join(dir, "data"))
 	n.Restart(t)
 	CreateTopic(t, []string{n.Addr}, "full", 1, 1, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -92,6 +84,23 @@ func TestFullDisk(t *testing.T) {
 	if all := ReadAll(t, []string{n.Addr}, "full"); len(all) != records {
 		t.Fatalf("after a restart %d records are there, %d were acknowledged", len(all), records)
 	}
+}
+
+// smallDisk mounts a disk of a size in memory and returns where.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
+		unavailable(t, fmt.Sprintf("mounting a small disk: %v", err))
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// moveData lets a node that does not run have its data elsewhere from now on.
+func (n *Node) moveData(dir string) {
+	n.Args[slices.Index(n.Args, "--data-dir")+1] = dir
+	n.Dir = dir
 }
 
 // fill writes a file until there is no room.

@@ -168,6 +168,8 @@ func change(f reflect.Value) {
 		f.SetBool(!f.Bool())
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		f.SetInt(f.Int() ^ 1)
+	case reflect.Uint16:
+		f.SetUint(f.Uint() ^ 1)
 	case reflect.Float64:
 		f.SetFloat(f.Float() + 1)
 	case reflect.Struct: // its fields are tried

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -299,6 +300,9 @@ var volatile = map[string]string{
 	"Fetch":                "NodeEndpoints SessionID",
 }
 
+// whose finds the names of a cluster and its directories in a message.
+var whose = regexp.MustCompile(`(directoryId|the cluster id)[ =]"?[\w-]{22}"?`)
+
 func mask(api string, resp kmsg.Response) {
 	if av, ok := resp.(*kmsg.ApiVersionsResponse); ok {
 		av.SupportedFeatures, av.FinalizedFeatures, av.FinalizedFeaturesEpoch = nil, nil, -1
@@ -316,6 +320,10 @@ func mask(api string, resp kmsg.Response) {
 		if raw, ok := v.Interface().([]byte); ok && strings.HasPrefix(name, "RecordBatch") {
 			blankEpochs(raw)
 			return
+		}
+		if text, ok := v.Interface().(*string); ok && text != nil && name == "ErrorMessage" {
+			s := whose.ReplaceAllString(*text, "$1=x")
+			v.Set(reflect.ValueOf(&s))
 		}
 		if !names[name] || !v.CanSet() {
 			return

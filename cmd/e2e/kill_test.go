@@ -24,6 +24,7 @@ func TestKillNine(t *testing.T) {
 	c := StartCluster(t, 3)
 	CreateTopic(t, c.Addrs(), "kills", 6, 3, nil)
 	load := StartLoad(t, c.Addrs(), "kills", 4, 250)
+	load.Observe(t, 6)
 	load.AwaitMore(t, 500, 20*time.Second)
 	worst := time.Duration(0)
 	for i := range cycles {

@@ -41,8 +41,6 @@ var refused = []struct{ why, names string }{
 		ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location ssl.keystore.password ssl.keystore.type
 		ssl.principal.mapping.rules ssl.protocol ssl.provider ssl.secure.random.implementation ssl.trustmanager.algorithm
 		ssl.truststore.certificates ssl.truststore.location ssl.truststore.password ssl.truststore.type`},
-	{"leaderships are spread when topics are created and are not moved back later", `
-		auto.leader.rebalance.enable leader.imbalance.check.interval.seconds`},
 	{"metrics are served over HTTP, see --metrics-port", `
 		kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
 		metrics.recording.level metrics.sample.window.ms telemetry.max.bytes`},

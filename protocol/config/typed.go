@@ -29,6 +29,8 @@ type Broker struct {
 	OffsetsRetentionCheck     time.Duration
 	OffsetMetadataMaxBytes    int
 	AutoCreateTopics          bool
+	AutoLeaderRebalance       bool          // leaderships go back to preferred replicas
+	LeaderImbalanceCheck      time.Duration // how often a node looks for those that it should hand over
 	RequestMaxBytes           int
 	MaxConnections            int
 	ConnectionsMaxIdle        time.Duration // negative: connections may idle for ever
