@@ -1,6 +1,8 @@
 package message
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/wal"
@@ -42,6 +44,10 @@ type WriteSegment struct {
 	Incarnation uint64
 	Token       uint64
 	Append      wal.SegmentAppend
+	// Throttled says that the operator's throttle holds for a copy from a peer (Append.Hold); Rest is how long the peer
+	// wants to be left alone.
+	Throttled bool
+	Rest      time.Duration
 }
 
 // SegmentWritten answers WriteSegment: all of it is fsynced.

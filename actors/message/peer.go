@@ -1,6 +1,8 @@
 package message
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors/cluster"
@@ -73,16 +75,18 @@ type SegmentRequest struct {
 }
 
 // SegmentChunk answers SegmentRequest. Why is set when there is nothing to give; Copied.Entries is empty when the leader's
-// segments begin later.
+// segments begin later. Rest is how long the peer waits before it asks for more: the operator throttles the leader.
 type SegmentChunk struct {
 	Group  wal.GroupID
 	Token  uint64
 	Why    string
+	Rest   time.Duration
 	Copied wal.Copied
 }
 
 // ReadEntries has the segment reader answer a SegmentRequest to a link.
 type ReadEntries struct {
-	Request *SegmentRequest
-	To      *actor.PID
+	Request   *SegmentRequest
+	To        *actor.PID
+	Throttled bool // the operator's throttle holds for it
 }

@@ -2,6 +2,7 @@ package peerlink
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -105,6 +106,7 @@ func encodeChunk(m *message.SegmentChunk) [][]byte {
 	e := &raftEncoder{buf: append(make([]byte, 0, 4096), frameVersion, kindSegmentChunk)}
 	e.uint(uint64(m.Group))
 	e.uint(m.Token)
+	e.uint(uint64(m.Rest))
 	e.uint(uint64(len(m.Why)))
 	e.buf = append(e.buf, m.Why...)
 	e.uint(uint64(m.Copied.First))
@@ -126,7 +128,7 @@ func encodeChunk(m *message.SegmentChunk) [][]byte {
 
 func decodeChunk(b []byte) (*message.SegmentChunk, error) {
 	r := &reader{b: b}
-	m := &message.SegmentChunk{Group: wal.GroupID(r.uint()), Token: r.uint(), Why: string(r.bytes())}
+	m := &message.SegmentChunk{Group: wal.GroupID(r.uint()), Token: r.uint(), Rest: time.Duration(r.uint()), Why: string(r.bytes())}
 	m.Copied.First, m.Copied.FirstOffset = wal.Index(r.uint()), int64(r.uint())
 	n := r.uint()
 	if r.bad || n > uint64(len(r.b)/9) {

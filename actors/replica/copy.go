@@ -9,6 +9,7 @@ import (
 
 	"chronik/actors/message"
 	"chronik/protocol/batch"
+	"chronik/protocol/config"
 	"chronik/wal"
 )
 
@@ -111,7 +112,12 @@ func (r *Replica) chunk(ctx actor.Context, m *message.SegmentChunk) {
 		a.Hold, a.Checkpoint, a.LogStart = false, c.raw, int64(c.last.State.LogStart)
 	}
 	c.began = true
-	r.writeCopy(ctx, a)
+	r.writeCopy(ctx, a, m.Rest)
+}
+
+// throttled says whether a list of throttled replicas (KIP-73) names this one.
+func (r *Replica) throttled(list string) bool {
+	return list != "" && config.Throttles(list, r.o.Birth.Partition, r.o.Node.View.NodeID)
 }
 
 // accept checks that an entry is the one that follows, and undamaged; it says why not.
@@ -131,11 +137,14 @@ func (c *copying) accept(e *wal.SegmentEntry) string {
 	return ""
 }
 
-func (r *Replica) writeCopy(ctx actor.Context, a wal.SegmentAppend) {
+// writeCopy has the segment writer store what was copied; it answers when more may be asked for.
+func (r *Replica) writeCopy(ctx actor.Context, a wal.SegmentAppend, rest time.Duration) {
 	r.flush.busy = true
 	r.flush.token++
 	r.copy.since = r.o.Node.Env.Clock.Now()
-	ctx.Send(r.o.Node.SegmentWriter, &message.WriteSegment{Owner: ctx.Self(), Incarnation: r.o.Incarnation, Token: r.flush.token, Append: a})
+	m := &message.WriteSegment{Owner: ctx.Self(), Incarnation: r.o.Incarnation, Token: r.flush.token, Append: a, Rest: rest}
+	m.Throttled = r.throttled(r.cfg.FollowerThrottled)
+	ctx.Send(r.o.Node.SegmentWriter, m)
 }
 
 // copied goes on after the segment writer has answered.
@@ -178,7 +187,7 @@ func (r *Replica) abortCopy(ctx actor.Context, why string) {
 		return
 	}
 	c.failed = true
-	r.writeCopy(ctx, wal.SegmentAppend{Group: r.o.Birth.Group, Name: r.o.Birth.Name, Revert: true})
+	r.writeCopy(ctx, wal.SegmentAppend{Group: r.o.Birth.Group, Name: r.o.Birth.Name, Revert: true}, 0)
 }
 
 func (r *Replica) endCopy(ok bool) {
@@ -213,7 +222,7 @@ func (r *Replica) segmentRequest(ctx actor.Context, m *message.SegmentRequest) {
 		return
 	}
 	r.g.SnapshotMoves(m.From)
-	ctx.Send(r.o.Node.SegmentReader, &message.ReadEntries{Request: m, To: link})
+	ctx.Send(r.o.Node.SegmentReader, &message.ReadEntries{Request: m, To: link, Throttled: r.throttled(r.cfg.LeaderThrottled)})
 }
 
 // Restore implements raftgroup.Machine: the log begins anew behind what was copied.

@@ -1,6 +1,8 @@
 package segmentio
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"chronik/actors"
@@ -20,6 +22,8 @@ type Writer struct {
 	queue    []*message.WriteSegment
 	queued   bool
 	closed   bool
+	// What is copied from peers is acknowledged only when more of it may come.
+	pace, throttle pace
 }
 
 type flush struct{}
@@ -28,7 +32,9 @@ var flushMessage = &flush{}
 
 // NewWriter returns its producer; it owns the segments from now on.
 func NewWriter(node *actors.Node, s *wal.Segments) func() actor.Actor {
-	return func() actor.Actor { return &Writer{node: node, segments: s} }
+	return func() actor.Actor {
+		return &Writer{node: node, segments: s, pace: newPace(node.Env.Clock, catchUpRate), throttle: newPace(node.Env.Clock, catchUpRate)}
+	}
 }
 
 // Receive is the table of contents.
@@ -90,24 +96,60 @@ func (w *Writer) round(ctx actor.Context) {
 		return
 	}
 	for i, m := range now {
-		if m.Owner != nil {
-			ctx.Send(m.Owner, &message.SegmentWritten{Incarnation: m.Incarnation, Token: m.Token, Result: res[i], Err: errs[i]})
+		if m.Owner == nil {
+			continue
 		}
+		out := &message.SegmentWritten{Incarnation: m.Incarnation, Token: m.Token, Result: res[i], Err: errs[i]}
+		answerLater(ctx, w.node, w.rest(m), m.Owner, out)
 	}
+}
+
+// rest is how long a replica waits before it asks its leader for more.
+func (w *Writer) rest(m *message.WriteSegment) time.Duration {
+	if !m.Append.Hold {
+		return 0
+	}
+	if m.Throttled {
+		return max(m.Rest, w.throttle.passed(size(m.Append.Entries), w.node.Config().FollowerThrottle))
+	}
+	return max(m.Rest, w.pace.passed(size(m.Append.Entries), catchUpRate))
+}
+
+func size(entries []wal.SegmentEntry) (n int) {
+	for i := range entries {
+		n += len(entries[i].Data)
+	}
+	return n
+}
+
+// answerLater sends a message after a while.
+func answerLater(ctx actor.Context, node *actors.Node, after time.Duration, to *actor.PID, m any) {
+	if after <= 0 {
+		ctx.Send(to, m)
+		return
+	}
+	root := ctx.ActorSystem().Root
+	node.Env.Clock.After(after, func() { root.Send(to, m) })
 }
 
 // Reader is a segment reader's actor.
 type Reader struct {
-	node    *actors.Node
-	reader  *wal.SegmentReader
-	workers []*actor.PID
-	next    int
+	node     *actors.Node
+	reader   *wal.SegmentReader
+	workers  []*actor.PID
+	next     int
+	throttle *pace // for what peers copy; the children share it
 }
 
 // NewReader returns the producer of a reader that shares its work among n children (0: it reads itself).
 func NewReader(node *actors.Node, r *wal.SegmentReader, n int) func() actor.Actor {
+	throttle := newPace(node.Env.Clock, catchUpRate)
+	return newReader(node, r, n, &throttle)
+}
+
+func newReader(node *actors.Node, r *wal.SegmentReader, n int, throttle *pace) func() actor.Actor {
 	return func() actor.Actor {
-		x := &Reader{node: node, reader: r}
+		x := &Reader{node: node, reader: r, throttle: throttle}
 		x.workers = make([]*actor.PID, n)
 		return x
 	}
@@ -118,7 +160,7 @@ func (r *Reader) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		for i := range r.workers {
-			r.workers[i] = ctx.Spawn(r.node.Runtime.Props(actors.KindSegmentReader, NewReader(r.node, r.reader, 0)))
+			r.workers[i] = ctx.Spawn(r.node.Runtime.Props(actors.KindSegmentReader, newReader(r.node, r.reader, 0, r.throttle)))
 		}
 	case *message.ReadCold:
 		if !r.passOn(ctx, m) {
@@ -162,6 +204,9 @@ func (r *Reader) entries(ctx actor.Context, m *message.ReadEntries) {
 		out.Why = err.Error()
 	} else {
 		out.Copied = *c
+		if m.Throttled {
+			out.Rest = r.throttle.passed(size(c.Entries), r.node.Config().LeaderThrottle)
+		}
 	}
 	ctx.Send(m.To, out)
 }

@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -30,10 +33,31 @@ func (c *Cluster) inSync(t testing.TB, topic string) bool {
 	return len(m.Topics[topic].Partitions) > 0
 }
 
+// sizeOf adds up the files under a directory, in bytes.
+func sizeOf(t testing.TB, dir string) (n int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // a segment that is being replaced
+			return nil
+		}
+		if err == nil && d.Type().IsRegular() {
+			var i fs.FileInfo
+			if i, err = d.Info(); err == nil {
+				n += i.Size()
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // TestBulkCatchUp: a node whose directory was lost fetches everything again while others are written to: their clients and the
-// memory of all nodes hardly notice. CHRONIK_CATCHUP_GB says how much there is to fetch (0.25).
+// memory of all nodes hardly notice. CHRONIK_CATCHUP_GB says how much there is to fetch (0.5).
 func TestBulkCatchUp(t *testing.T) {
-	gb := 0.25
+	gb := 0.5
 	if s := os.Getenv("CHRONIK_CATCHUP_GB"); s != "" {
 		var err error
 		if gb, err = strconv.ParseFloat(s, 64); err != nil {
@@ -57,8 +81,8 @@ func TestBulkCatchUp(t *testing.T) {
 	}
 	bench, addr := benchBinary(t), c.Nodes[0].Addr
 	for written := 0.0; written < gb; {
-		f := drive(t, bench, addr, c.Nodes[0].Cmd.Process.Pid, "--topic", "bulk", "--batch", "262144", "--duration", "2s", "--warm-up", "0s")
-		written += f.MBPerSec * 2 / 1000
+		drive(t, bench, addr, c.Nodes[0].Cmd.Process.Pid, "--topic", "bulk", "--batch", "262144", "--duration", "1s", "--warm-up", "0s")
+		written = float64(sizeOf(t, c.Nodes[0].Dir+"/segments")) / 1e9
 	}
 	live := func() figures {
 		return drive(t, bench, addr, c.Nodes[0].Cmd.Process.Pid, "--topic", "live", "--batch", "16384", "--rate", "200", "--duration", "4s")
@@ -74,6 +98,7 @@ func TestBulkCatchUp(t *testing.T) {
 		}
 	}
 	took := time.Since(from)
+	gb = float64(sizeOf(t, lost.Dir+"/segments")) / 1e9
 	t.Logf("%.2f GB fetched again in %v (%.0f MB/s); the 99th percentile of acks was %.1f ms before and %.1f ms meanwhile (median of %d)", gb,
 		took.Round(time.Second), gb*1000/took.Seconds(), before, median(during), len(during))
 	if median(during) > 3*before+5 {

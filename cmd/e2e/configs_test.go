@@ -95,6 +95,10 @@ var proofs = map[string]proof{
 	}},
 	"auto.leader.rebalance.enable":            {elsewhere: "cmd/e2e.TestLeadersStay"},
 	"leader.imbalance.check.interval.seconds": {elsewhere: "cmd/e2e.TestLeadersGoBack"},
+	"follower.replication.throttled.rate":     {elsewhere: "cmd/e2e.TestThrottle"},
+	"follower.replication.throttled.replicas": {elsewhere: "cmd/e2e.TestThrottle"},
+	"leader.replication.throttled.rate":       {elsewhere: "cmd/e2e.TestThrottle"},
+	"leader.replication.throttled.replicas":   {elsewhere: "cmd/e2e.TestThrottle"},
 	"num.partitions": {run: func(t *testing.T) {
 		cl := standalone(t, "num.partitions=7")
 		if err := put(t, cl, "seven", 1); err != nil {

@@ -139,3 +139,83 @@ func TestReassignTools(t *testing.T) {
 		t.Fatalf("node %d leads after the election", l.ID)
 	}
 }
+
+// TestThrottle: a reassignment keeps to the throttle that its operator sets, with Kafka's tool and on the leader's side alone, and
+// ends soon when the throttle is lifted; the tool takes its throttle back.
+func TestThrottle(t *testing.T) {
+	classpath(t)
+	const rate, megabytes = 6_000_000, 72
+	c := StartCluster(t, 3)
+	cl := client(t, c.Addrs())
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	CreateTopic(t, c.Addrs(), "slow", 1, 1, nil)
+	reassign(t, adm, "slow", 0, 1)
+	settled(t, adm, "slow", map[int32][]int32{0: {1}})
+	load := StartLoad(t, c.Addrs(), "slow", 1, 100)
+	load.Fill(t, megabytes*10/9, 900_000, 1)
+	// What a leader keeps in memory comes by Raft, and the first megabytes of a copy are free.
+	const least = (megabytes - 16 - 16 - 8) * 1_000_000 * time.Second / rate
+
+	plan := filepath.Join(t.TempDir(), "plan.json")
+	if err := os.WriteFile(plan, []byte(`{"version":1,"partitions":[{"topic":"slow","partition":0,"replicas":[1,2]}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tool := func(want string, args ...string) {
+		t.Helper()
+		out, err := Java(t, time.Minute, "", "kafka-reassign-partitions", append([]string{"--bootstrap-server", c.Bootstrap(), "--reassignment-json-file", plan}, args...)...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	began := time.Now()
+	tool("The inter-broker throttle limit was set to 6000000 B/s", "--execute", "--throttle", fmt.Sprint(rate))
+	settled(t, adm, "slow", map[int32][]int32{0: {1, 2}})
+	if took := time.Since(began); took < least {
+		t.Errorf("with the tool's throttle it took %v, at least %v was expected", took, least)
+	} else {
+		t.Logf("with the tool's throttle it took %v", took)
+	}
+	tool("Clearing topic-level throttles on topic slow", "--verify")
+	rs, err := adm.DescribeTopicConfigs(t.Context(), "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range rs[0].Configs {
+		if strings.HasSuffix(x.Key, "throttled.replicas") && x.MaybeValue() != "" {
+			t.Errorf("%s is still %s", x.Key, x.MaybeValue())
+		}
+	}
+
+	set := func(alter func(context.Context, []kadm.AlterConfig, ...string) (kadm.AlterConfigsResponses, error), name, key, value string) {
+		t.Helper()
+		rs, err := alter(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: &value}}, name)
+		if err == nil {
+			err = rs[0].Err
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	brokers := func(ctx context.Context, as []kadm.AlterConfig, _ ...string) (kadm.AlterConfigsResponses, error) {
+		return adm.AlterBrokerConfigs(ctx, as)
+	}
+	set(adm.AlterTopicConfigs, "slow", "leader.replication.throttled.replicas", "*")
+	set(brokers, "", "leader.replication.throttled.rate", fmt.Sprint(rate))
+	began = time.Now()
+	reassign(t, adm, "slow", 0, 1, 2, 3)
+	settled(t, adm, "slow", map[int32][]int32{0: {1, 2, 3}})
+	if took := time.Since(began); took < least {
+		t.Errorf("with a throttled leader it took %v, at least %v was expected", took, least)
+	} else {
+		t.Logf("with a throttled leader it took %v", took)
+	}
+
+	set(brokers, "", "leader.replication.throttled.rate", "10000") // hours
+	reassign(t, adm, "slow", 0, 1, 2)
+	settled(t, adm, "slow", map[int32][]int32{0: {1, 2}})
+	reassign(t, adm, "slow", 0, 1, 2, 3)
+	set(brokers, "", "leader.replication.throttled.rate", "100000000")
+	settled(t, adm, "slow", map[int32][]int32{0: {1, 2, 3}})
+	load.Verify(t)
+}

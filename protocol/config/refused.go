@@ -93,7 +93,7 @@ var refused = []struct{ why, names string }{
 		producer.purgatory.purge.interval.requests`},
 	{"there are no quotas yet", `
 		alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
-		client.quota.callback.class follower.replication.throttled.rate leader.replication.throttled.rate quota.window.num
+		client.quota.callback.class  quota.window.num
 		quota.window.size.seconds replica.alter.log.dirs.io.max.bytes.per.second replication.quota.window.num
 		replication.quota.window.size.seconds`},
 	{"there is one listener", `

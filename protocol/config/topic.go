@@ -11,7 +11,6 @@ const (
 	never     = math.MaxInt64 // Kafka's "never" for intervals
 	compactly = "compaction is not available yet"
 	tiered    = "tiered storage is not available yet"
-	throttled = "replication is not throttled"
 )
 
 var neverText = strconv.FormatInt(never, 10)
@@ -37,10 +36,12 @@ var topicRows = []row{
 		doc: "Every batch is synced to disk before it is acknowledged, whatever this says."},
 	{name: "flush.ms", typ: TypeLong, def: neverText, check: atLeast(0), only: []string{neverText, "0"}, why: "every batch is synced to disk before it is acknowledged",
 		doc: "Every batch is synced to disk before it is acknowledged, whatever this says."},
-	{name: "follower.replication.throttled.replicas", typ: TypeList, only: []string{""}, why: throttled, doc: "Replicas whose catching up is throttled: none."},
+	{name: "follower.replication.throttled.replicas", typ: TypeList, check: replicaList, topic: func(t *Topic, v value) { t.FollowerThrottled = v.text },
+		doc: "Replicas (partition:node, or *) that copy what they lack at follower.replication.throttled.rate; others copy at a node's 64 MiB/s."},
 	{name: "index.interval.bytes", typ: TypeInt, def: "4096", check: atLeast(0), only: []string{"4096", "0"}, why: "every batch has an index entry",
 		doc: "Every batch has an index entry, so that none is further apart than this."},
-	{name: "leader.replication.throttled.replicas", typ: TypeList, only: []string{""}, why: throttled, doc: "Replicas whose leader's sending is throttled: none."},
+	{name: "leader.replication.throttled.replicas", typ: TypeList, check: replicaList, topic: func(t *Topic, v value) { t.LeaderThrottled = v.text },
+		doc: "Replicas (partition:node, or *) that as leaders give what others lack at leader.replication.throttled.rate."},
 	{name: "local.retention.bytes", typ: TypeLong, def: "-2", check: atLeast(-2), only: []string{"-2"}, why: tiered, doc: "-2: as retention.bytes."},
 	{name: "local.retention.ms", typ: TypeLong, def: "-2", check: atLeast(-2), only: []string{"-2"}, why: tiered, doc: "-2: as retention.ms."},
 	{name: "max.compaction.lag.ms", typ: TypeLong, def: neverText, check: atLeast(1), only: []string{neverText}, why: compactly,

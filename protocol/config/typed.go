@@ -15,6 +15,8 @@ type Topic struct {
 	TimestampType        string // CreateTime or LogAppendTime
 	TimestampBeforeMaxMs int64
 	TimestampAfterMaxMs  int64
+	LeaderThrottled      string // replicas whose leader's copies are throttled, see Throttles
+	FollowerThrottled    string
 }
 
 // Broker is a node's effective configuration (static settings plus dynamic broker configs), as the actors need it. It
@@ -43,6 +45,8 @@ type Broker struct {
 	FetchMaxBytes             int
 	MaxFetchSessions          int
 	RetentionCheck            time.Duration // how often leaders look for segments to delete
+	LeaderThrottle            int64         // bytes per second that throttled leaders give to copies of theirs
+	FollowerThrottle          int64         // bytes per second that throttled replicas copy
 	RackAwareReads            bool          // consumers that name a rack are sent to an in-sync replica there (KIP-392)
 	QueuedMaxRequests         int           // frames in flight per connection; not configurable
 	TopicDefaults             Topic
