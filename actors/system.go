@@ -35,7 +35,7 @@ type pool struct {
 const patience = 2 * time.Millisecond
 
 func newPool(workers, enough int) *pool {
-	p := &pool{enough: enough}
+	p := &pool{enough: enough, running: workers} // they look for work before they rest
 	p.wake.L = &p.mu
 	for range workers {
 		go p.serve()
@@ -46,8 +46,6 @@ func newPool(workers, enough int) *pool {
 func (p *pool) serve() {
 	p.mu.Lock()
 	for {
-		p.idle++
-		p.wake.Wait() // whoever wakes this worker counts it
 		for p.work.len() > 0 {
 			f := p.work.pop().(func())
 			p.taken = time.Now()
@@ -56,6 +54,8 @@ func (p *pool) serve() {
 			p.mu.Lock()
 		}
 		p.running--
+		p.idle++
+		p.wake.Wait() // whoever wakes this worker counts it
 	}
 }
 
